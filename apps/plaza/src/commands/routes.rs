@@ -1,0 +1,19 @@
+//! `plaza routes`: the table of contents of the whole platform.
+
+use crate::commands::operator::offline;
+use crate::config::Config;
+
+/// Prints method, path, access rule and service of every route.
+///
+/// # Errors
+/// When a setting cannot be used.
+pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
+    let assembly = offline(config)?;
+    let mut routes: Vec<_> = assembly.apis.iter().flat_map(|api| &api.routes).collect();
+    routes.sort_by_key(|route| (&route.path, &route.method));
+    let width = routes.iter().map(|route| route.path.len()).max().unwrap_or_default();
+    for route in routes {
+        println!("{:<7} {:<width$}  {:<22} {}", route.method, route.path, route.access.text, route.service);
+    }
+    Ok(())
+}

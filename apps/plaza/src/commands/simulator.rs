@@ -1,0 +1,36 @@
+//! `plaza simulator`: the provider simulator as a process of its own.
+
+use plaza_kernel::Clock;
+use plaza_simulator::Simulator;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::process::bind;
+use crate::signals;
+
+/// Runs it until told to stop.
+///
+/// # Errors
+/// When its settings cannot be used or its state cannot be read.
+pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
+    let _telemetry = plaza_telemetry::init(&config.telemetry)?;
+    let listener = bind("--listen", config.simulator.listen).await?;
+    let simulator = Simulator::new(config.simulator, Clock::system())?;
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    simulator.start(&tasks, stop.clone());
+    println!("simulator: http://{}", listener.local_addr()?);
+    let serving = simulator.serve(listener, stop.clone());
+    tokio::pin!(serving);
+    tokio::select! {
+        ended = &mut serving => ended?,
+        signal = signals::asked_to_stop() => {
+            signal?;
+            stop.cancel();
+            serving.await?;
+        }
+    }
+    tasks.close();
+    tasks.wait().await;
+    Ok(())
+}

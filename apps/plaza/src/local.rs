@@ -1,0 +1,197 @@
+//! What `plaza up` finds or makes for itself: the data folder, its secrets, and a private PostgreSQL cluster.
+
+use std::fs;
+use std::io::{IsTerminal, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use plaza_database::embedded::{self, EmbeddedCluster, EmbeddedError, EmbeddedSettings};
+use plaza_database::{DatabaseSettings, migrate};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::assembly;
+use crate::config::{Config, ConfigError, Environment};
+use crate::secrets::{LocalSecrets, write_private};
+
+/// The file that names the embedded cluster while it runs.
+const DATABASE_URL: &str = "database-url";
+
+/// The database and the secrets of this process, found or made.
+pub(crate) struct Local {
+    /// The embedded cluster, unless a URL was given.
+    pub(crate) cluster: Option<EmbeddedCluster>,
+    /// How to reach the database.
+    pub(crate) database: DatabaseSettings,
+    /// What secrets at rest are sealed with.
+    pub(crate) encryption_key: SecretString,
+}
+
+/// Makes the data folder, private.
+///
+/// # Errors
+/// When it cannot be made.
+pub(crate) fn make_data_folder(config: &Config) -> anyhow::Result<PathBuf> {
+    let folder = std::path::absolute(&config.data).context("the data folder has no absolute path")?;
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make the data folder {}", folder.display()))?;
+    // Others may pass, because PostgreSQL may run as another user below it; they may not look around.
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o711))?;
+    Ok(folder)
+}
+
+impl Local {
+    /// For `up`: uses what the configuration gives and makes the rest.
+    ///
+    /// # Errors
+    /// When there is no database and none can be made.
+    pub(crate) async fn find_or_make(config: &mut Config, environment: &Environment) -> anyhow::Result<Self> {
+        let folder = make_data_folder(config)?;
+        let secrets = LocalSecrets::load_or_make(&folder)?;
+        let cluster = match &config.database.url {
+            Some(_) => None,
+            None => Some(start_cluster(config, &folder, environment).await?),
+        };
+        let url = match (&cluster, &config.database.url) {
+            (Some(cluster), _) => cluster.url(),
+            (None, Some(url)) => url.clone(),
+            (None, None) => unreachable!("without a URL there is a cluster"),
+        };
+        let role_key = config.database.role_key.clone().unwrap_or_else(|| secrets.role_key.clone());
+        let app_secret = &mut config.notification.whatsapp.app_secret;
+        if config.development.simulator {
+            config.simulator.app_secret =
+                app_secret.get_or_insert_with(|| secrets.simulator_app_secret.clone()).clone();
+        }
+        let encryption_key = config.encryption_key.clone().unwrap_or(secrets.encryption_key);
+        Ok(Self { cluster, database: settings(config, url, role_key), encryption_key })
+    }
+
+    /// For `serve` and `worker`: everything has to be given.
+    ///
+    /// # Errors
+    /// One error that lists all that is missing.
+    pub(crate) fn configured(config: &Config) -> Result<Self, ConfigError> {
+        let values = (&config.database.url, &config.database.role_key, &config.encryption_key);
+        let (Some(url), Some(role_key), Some(encryption_key)) = values else {
+            let named = [
+                (values.0.is_none(), "database.url (DATABASE_URL)"),
+                (values.1.is_none(), "database.role_key (PLAZA_DATABASE_ROLE_KEY)"),
+                (values.2.is_none(), "encryption_key (ENCRYPTION_KEY)"),
+            ];
+            let missing = named.into_iter().filter(|(missing, _)| *missing).map(|(_, name)| name.to_owned());
+            return Err(ConfigError::Missing(missing.collect()));
+        };
+        let database = settings(config, url.clone(), role_key.clone());
+        Ok(Self { cluster: None, database, encryption_key: encryption_key.clone() })
+    }
+
+    /// Makes roles, schemas and tables, or brings them up to date.
+    ///
+    /// # Errors
+    /// When a migration fails, or the schema is newer than this program.
+    pub(crate) async fn migrate(&self) -> anyhow::Result<()> {
+        migrate::migrate(&self.database.url, &self.database.role_key, &assembly::schemas())
+            .await
+            .context("the database cannot be migrated")?;
+        Ok(())
+    }
+}
+
+fn settings(config: &Config, url: SecretString, role_key: SecretString) -> DatabaseSettings {
+    DatabaseSettings {
+        url,
+        role_key,
+        shared: config.database.shared_connections,
+        exclusive: config.database.exclusive_connections,
+        system: config.database.system_connections,
+    }
+}
+
+async fn start_cluster(
+    config: &Config,
+    folder: &std::path::Path,
+    environment: &Environment,
+) -> anyhow::Result<EmbeddedCluster> {
+    let settings =
+        EmbeddedSettings { folder: folder.to_path_buf(), programs: config.database.programs.clone() };
+    let started = match EmbeddedCluster::start(settings.clone()).await {
+        Err(error) if error.install_command().is_some() && may_install(&error, environment)? => {
+            embedded::install().await?;
+            EmbeddedCluster::start(settings).await
+        }
+        started => started,
+    };
+    let cluster = started?;
+    // For commands that work beside a running Plaza; no more secret than what else is in the folder.
+    write_private(&folder.join(DATABASE_URL), cluster.url().expose_secret())?;
+    for note in cluster.notes() {
+        println!("note: {note}");
+    }
+    Ok(cluster)
+}
+
+fn is_in_use(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(EmbeddedError::InUse { .. }))
+}
+
+/// `PLAZA_INSTALL=1`, or a yes on a terminal.
+fn may_install(error: &EmbeddedError, environment: &Environment) -> anyhow::Result<bool> {
+    if !embedded::can_install() {
+        return Ok(false);
+    }
+    if environment.get("PLAZA_INSTALL") == Some("1") {
+        println!("installing PostgreSQL, because PLAZA_INSTALL=1 says so");
+        return Ok(true);
+    }
+    if !std::io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    println!("{error}");
+    print!("run it now? [y/N] ");
+    std::io::stdout().flush()?;
+    let mut reply = String::new();
+    std::io::stdin().read_line(&mut reply)?;
+    Ok(matches!(reply.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// The same database that a running Plaza of this folder uses, or the cluster itself if none runs: for commands.
+pub(crate) struct Attached {
+    pub(crate) local: Local,
+}
+
+impl Attached {
+    /// Finds it.
+    ///
+    /// # Errors
+    /// When there is no database and none can be made.
+    pub(crate) async fn find(config: &mut Config, environment: &Environment) -> anyhow::Result<Self> {
+        let folder = make_data_folder(config)?;
+        if config.broadcast.objects.is_relative() {
+            config.broadcast.objects = folder.join("objects");
+        }
+        let local = match Local::find_or_make(config, environment).await {
+            // A Plaza runs on this folder: its cluster is the one to use.
+            Err(error) if is_in_use(&error) => {
+                let url = fs::read_to_string(folder.join(DATABASE_URL)).map_err(|_| error)?;
+                config.database.url = Some(url.trim().into());
+                Local::find_or_make(config, environment).await?
+            }
+            found => found?,
+        };
+        if local.cluster.is_some() {
+            local.migrate().await?;
+        }
+        Ok(Self { local })
+    }
+
+    /// Stops what `find` started.
+    ///
+    /// # Errors
+    /// When the cluster does not end.
+    pub(crate) async fn release(self) -> anyhow::Result<()> {
+        match self.local.cluster {
+            Some(cluster) => Ok(cluster.stop().await?),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! The path of a request through the gateway.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
+use http::header::ORIGIN;
+use http::request::Parts;
+use http::{Uri, header};
+use http_body_util::Limited;
+use plaza_contracts::edge::HostTenant;
+use plaza_contracts::proto::tenancy::tenancy_client::TenancyClient;
+use plaza_contracts::services::{IDENTITY, TENANCY};
+use plaza_kernel::{Caller, Clock, RequestId};
+use plaza_rpc::{Carried, Directory};
+use plaza_web::RouteInfo;
+use tokio_util::task::TaskTracker;
+use tower::Service;
+
+use crate::authentication::{Authentication, Shown, shown};
+use crate::cors::{Cors, is_preflight};
+use crate::error::GatewayError;
+use crate::hosts::{Hosts, Named};
+use crate::refusal::Refusal;
+use crate::table::{Admission, Found, Methods, Operation, Table, is_forwarded};
+use crate::tenants::Tenants;
+use crate::upstream::Upstreams;
+use crate::{GatewaySettings, hygiene, routes_file, security_headers, target};
+
+/// The front door.
+#[derive(Clone)]
+pub struct Gateway(Arc<Inner>);
+
+struct Inner {
+    clock: Clock,
+    hosts: Hosts,
+    table: Table,
+    cors: Cors,
+    https: bool,
+    tenants: Tenants,
+    authentication: Authentication,
+    tasks: TaskTracker,
+}
+
+impl Gateway {
+    /// A gateway in front of these operations.
+    ///
+    /// # Errors
+    /// When the settings, the file of routes and the operations do not go together.
+    pub fn new(
+        settings: GatewaySettings,
+        upstreams: Upstreams,
+        operations: Vec<RouteInfo>,
+        directory: &Directory,
+        clock: Clock,
+    ) -> Result<Self, GatewayError> {
+        let cors = Cors::new(&settings.cors_origins).map_err(|reason| GatewayError::Setting {
+            setting: "cors_origins",
+            reason,
+        })?;
+        let routes = routes_file::read(&yaml(&settings)?, &cors)?;
+        let (tasks, tenancy) = (
+            TaskTracker::new(),
+            TenancyClient::new(directory.transport(TENANCY)),
+        );
+        let identity = directory.transport(IDENTITY);
+        Ok(Self(Arc::new(Inner {
+            hosts: Hosts::new(&settings.base_domain, &settings.hosts)?,
+            table: Table::new(routes, operations, &upstreams)?,
+            cors,
+            https: settings.https,
+            tenants: Tenants::new(tenancy, clock.clone(), &settings),
+            authentication: Authentication::new(identity, clock.clone(), tasks.clone(), &settings),
+            clock,
+            tasks,
+        })))
+    }
+
+    /// Everything that the public listener serves of the services.
+    pub fn router(&self) -> axum::Router {
+        axum::Router::new().fallback_service(self.clone())
+    }
+
+    /// The confirmations that are under way in the background; each is over within a second.
+    pub fn tasks(&self) -> &TaskTracker {
+        &self.0.tasks
+    }
+
+    pub(crate) fn hosts(&self) -> &Hosts {
+        &self.0.hosts
+    }
+
+    pub(crate) fn table(&self) -> &Table {
+        &self.0.table
+    }
+}
+
+fn yaml(settings: &GatewaySettings) -> Result<String, GatewayError> {
+    let Some(path) = &settings.routes_file else {
+        return Ok(routes_file::BUILT_IN.to_owned());
+    };
+    std::fs::read_to_string(path).map_err(|source| GatewayError::Unreadable {
+        path: path.clone(),
+        source,
+    })
+}
+
+impl Inner {
+    async fn answer(&self, request: Request) -> Response {
+        let (mut parts, body) = request.into_parts();
+        let origin = parts.headers.get(ORIGIN).cloned();
+        let mut cors = &self.cors;
+        let mut response = match self.admit(&mut parts, &mut cors).await {
+            Ok(operation) => self.forward(operation, parts, body).await,
+            Err(refusal) => refusal.into_response(),
+        };
+        hygiene::clean_response(&mut response);
+        security_headers::dress(&mut response, self.https);
+        cors.dress(&mut response, origin.as_ref());
+        response
+    }
+
+    /// Decides about a request, in this order, and leaves in its extensions what the service may rely on.
+    async fn admit<'a>(&'a self, parts: &mut Parts, cors: &mut &'a Cors) -> Result<&'a Operation, Refusal> {
+        // TRACE, CONNECT and inventions end here, whatever they are aimed at.
+        if !is_forwarded(&parts.method) {
+            return Err(Refusal::OtherMethod(Methods::all()));
+        }
+        // What two programs could read in two ways is refused before anybody reads it.
+        let host = target::host_of(parts)?.to_owned();
+        // From here on no header is left that only we may write.
+        hygiene::clean_request(parts);
+        let named = self.hosts.name(&host)?;
+        let operation = self.operation(parts, cors)?;
+        self.refuse_declared_length(operation, parts)?;
+        let now = self.clock.now();
+        let host_tenant = match &named {
+            Named::Platform => None,
+            Named::Tenant(slug) => Some(
+                self.tenants
+                    .by_slug(slug, now)
+                    .await?
+                    .ok_or(Refusal::UnknownHost)?,
+            ),
+        };
+        let caller = self.caller(operation, parts, host_tenant.as_ref(), now).await?;
+        if let Some(caller) = caller {
+            // The services never see the token: they cannot leak or replay it.
+            parts.headers.remove(header::AUTHORIZATION);
+            parts.extensions.insert(caller);
+        }
+        if let Some(tenant) = host_tenant {
+            parts.extensions.insert(tenant);
+        }
+        Ok(operation)
+    }
+
+    fn operation<'a>(&'a self, parts: &Parts, cors: &mut &'a Cors) -> Result<&'a Operation, Refusal> {
+        match self.table.find(&parts.method, parts.uri.path()) {
+            Found::Operation(operation) => {
+                *cors = &self.table.routes[operation.route].cors;
+                Ok(operation)
+            }
+            Found::OtherMethods(methods, route) => {
+                *cors = &route.cors;
+                // A preflight is answered here: services do not know of origins.
+                match parts.headers.get(ORIGIN).filter(|_| is_preflight(parts)) {
+                    Some(origin) if cors.allows(origin) => Err(Refusal::Preflight(methods)),
+                    Some(_) => Err(Refusal::Origin),
+                    None => Err(Refusal::OtherMethod(methods)),
+                }
+            }
+            Found::Nothing => Err(Refusal::NothingHere),
+        }
+    }
+
+    /// The caller, where the operation lets one through; None for strangers where strangers may pass.
+    async fn caller(
+        &self,
+        operation: &Operation,
+        parts: &Parts,
+        host: Option<&HostTenant>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Caller>, Refusal> {
+        let is_public = operation.admission == Admission::Anyone;
+        let caller = match shown(&parts.headers) {
+            Shown::Token(token) => self.authentication.caller(token, &self.tenants, now).await,
+            Shown::Nothing => Err(Refusal::Unauthenticated),
+            Shown::Other => Err(Refusal::InvalidToken),
+        };
+        let agreed = caller.and_then(|caller| agree(caller, host));
+        match agreed {
+            // A login with an old token at hand, a webhook with credentials of its own: strangers, not errors.
+            Err(_) if is_public => Ok(None),
+            Ok(caller) if !operation.admission.admits(&caller) => Err(Refusal::Forbidden),
+            other => other.map(Some),
+        }
+    }
+
+    fn refuse_declared_length(&self, operation: &Operation, parts: &Parts) -> Result<(), Refusal> {
+        let Some(limit) = self.table.routes[operation.route].body_limit else {
+            return Ok(());
+        };
+        let declared = parts
+            .headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok());
+        let fits = |length: &str| length.parse::<u64>().is_ok_and(|length| length <= limit);
+        if declared.is_none_or(fits) {
+            Ok(())
+        } else {
+            Err(Refusal::TooLarge)
+        }
+    }
+
+    /// Sends on the same bytes. Only an absolute target loses its host, which was checked to be the Host header's.
+    async fn forward(&self, operation: &Operation, mut parts: Parts, body: Body) -> Response {
+        if parts.uri.authority().is_some()
+            && let Some(same) = parts.uri.path_and_query()
+        {
+            parts.uri = Uri::from(same.clone());
+        }
+        let limit = self.table.routes[operation.route].body_limit;
+        let body = hygiene::without_trailers(body);
+        let body = match limit.and_then(|limit| usize::try_from(limit).ok()) {
+            Some(limit) => Body::new(Limited::new(body, limit)),
+            None => body,
+        };
+        let carried = Carried {
+            request_id: parts.extensions.get::<RequestId>().cloned(),
+            deadline: None,
+        };
+        let call = operation.upstream.call(Request::from_parts(parts, body));
+        let Ok(response) = plaza_rpc::carry(carried, call).await;
+        response
+    }
+}
+
+/// Where the host names a tenant, the token has to be of the same one.
+fn agree(caller: Caller, host: Option<&HostTenant>) -> Result<Caller, Refusal> {
+    match host {
+        Some(host) if caller.scope != Some(host.tenant_id) => Err(Refusal::TenantMismatch),
+        _ => Ok(caller),
+    }
+}
+
+impl Service<Request> for Gateway {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let gateway = Arc::clone(&self.0);
+        Box::pin(async move { Ok(gateway.answer(request).await) })
+    }
+}

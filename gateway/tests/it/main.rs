@@ -1,0 +1,20 @@
+//! The gateway in front of an echo, with an identity and a tenancy that the tests hold in their hands.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod cross_origin;
+mod echo;
+mod forge;
+mod headers;
+mod house;
+mod latency;
+mod matching;
+mod raw;
+mod refusals;
+mod sessions;
+mod streaming;
+mod stub_identity;
+mod stub_tenancy;
+mod target_property;
+mod tenants;
+mod tokens;

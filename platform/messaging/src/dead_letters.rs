@@ -1,0 +1,71 @@
+//! Dead letters: events that a consumer could not consume, kept until somebody replays them.
+
+use chrono::{DateTime, Utc};
+use plaza_database::{Database, DatabaseError, row, statements};
+use plaza_kernel::{EventId, TenantId};
+
+use crate::runner;
+
+row! {
+    /// An event that a consumer could not consume.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct DeadLetter {
+        /// Its number in this service.
+        pub id: i64,
+        /// Who could not consume it.
+        pub consumer: String,
+        /// The event.
+        pub event_id: EventId,
+        /// Whose it is.
+        pub tenant_id: Option<TenantId>,
+        /// What its order was kept by.
+        pub key: String,
+        /// The event's name.
+        pub name: String,
+        /// The service that said so.
+        pub source: String,
+        /// The body. It may hold personal data: not for logs.
+        pub payload: String,
+        /// How often it was delivered.
+        pub attempts: i32,
+        /// Why it could not be consumed.
+        pub error: String,
+        /// When it was given up.
+        pub died_at: DateTime<Utc>,
+    }
+}
+
+statements! {
+    /// The dead ones after a number, oldest first.
+    system static LIST: (i64, i64) => DeadLetter =
+        "SELECT id, consumer, event_id, tenant_id, key, name, source, payload, attempts, error, died_at
+           FROM dead_letters
+          WHERE state = 'dead' AND id > $1
+          ORDER BY id
+          LIMIT $2";
+
+    /// Queues it again, with all its deliveries before it.
+    system static REPLAY: (i64,) => () =
+        "WITH revived AS (
+             UPDATE dead_letters SET state = 'replayed' WHERE id = $1 AND state = 'dead' RETURNING *)
+         INSERT INTO deliveries (consumer, event_id, tenant_id, key, name, version, source, payload, traceparent,
+                                 created_at)
+         SELECT consumer, event_id, tenant_id, key, name, version, source, payload, traceparent, created_at
+           FROM revived
+             ON CONFLICT DO NOTHING";
+}
+
+/// The dead letters of a service whose number is greater than `after`, oldest first, at most `limit`.
+pub async fn list(database: &Database, after: i64, limit: u32) -> Result<Vec<DeadLetter>, DatabaseError> {
+    let tx = database.begin_system();
+    let letters = tx.all(&LIST, (after, i64::from(limit))).await?;
+    tx.commit().await?;
+    Ok(letters)
+}
+
+/// Delivers a dead letter again, behind what is queued for its consumer by now. False if there is no such dead letter.
+pub async fn replay(database: &Database, id: i64) -> Result<bool, DatabaseError> {
+    let tx = database.begin_system();
+    tx.signal_on_commit(runner::SIGNAL);
+    Ok(tx.execute_and_commit(&REPLAY, (id,)).await? > 0)
+}

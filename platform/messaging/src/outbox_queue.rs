@@ -1,0 +1,115 @@
+//! The relay's side of the outbox: what is due and what failed.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use plaza_database::{DatabaseError, SystemTx, row, statements};
+use plaza_kernel::{EventId, TenantId};
+
+use crate::{Envelope, MessagingSettings};
+
+/// The longest pause between two publications of an event.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+row! {
+    /// An event that waits to be published.
+    pub(crate) struct Waiting {
+        pub(crate) id: i64,
+        event_id: EventId,
+        tenant_id: Option<TenantId>,
+        key: String,
+        name: String,
+        version: i32,
+        source: String,
+        payload: String,
+        traceparent: Option<String>,
+        created_at: DateTime<Utc>,
+    }
+}
+
+impl Waiting {
+    pub(crate) fn into_envelope(self) -> Envelope {
+        Envelope {
+            id: self.event_id,
+            name: self.name,
+            // Written from a u16 by `append`; a foreign value matches no consumer's version.
+            version: u16::try_from(self.version).unwrap_or(u16::MAX),
+            source: self.source,
+            tenant: self.tenant_id,
+            key: self.key,
+            at: self.created_at,
+            traceparent: self.traceparent,
+            payload: self.payload,
+        }
+    }
+}
+
+row! {
+    /// An event whose publication failed.
+    pub(crate) struct Postponed {
+        pub(crate) event_id: EventId,
+        pub(crate) name: String,
+        pub(crate) attempts: i32,
+        pub(crate) parked: bool,
+    }
+}
+
+statements! {
+    /// What is due, in order, without what stands behind a failed row of its key; 4 MiB of bodies at most, but one row
+    /// in any case. Never "after the last id seen": a slow transaction commits a lower id later.
+    system static DUE: (i64,) => Waiting =
+        "SELECT id, event_id, tenant_id, key, name, version, source, payload, traceparent, created_at
+           FROM (SELECT d.*, sum(octet_length(d.payload)) OVER (ORDER BY d.id) - octet_length(d.payload) AS ahead
+                   FROM (SELECT o.*
+                           FROM outbox o
+                          WHERE o.parked_at IS NULL
+                            AND (o.next_at IS NULL OR o.next_at <= now())
+                            AND NOT EXISTS (SELECT
+                                              FROM outbox failed
+                                             WHERE failed.key = o.key
+                                               AND failed.tenant_id IS NOT DISTINCT FROM o.tenant_id
+                                               AND failed.id < o.id
+                                               AND failed.next_at > now()
+                                               AND failed.parked_at IS NULL)
+                          ORDER BY o.id
+                          LIMIT $1) d) due
+          WHERE ahead < 4194304
+          ORDER BY id";
+
+    /// Postpones what failed, doubling the pause; parks it after too many failures.
+    system static POSTPONE: (Vec<i64>, Vec<String>, f64, f64, i32) => Postponed =
+        "UPDATE outbox o
+            SET attempts = o.attempts + 1,
+                last_error = f.error,
+                next_at = now() + make_interval(secs => least($3, $4 * power(2::float8, least(o.attempts, 30)))),
+                parked_at = CASE WHEN o.attempts + 1 >= $5 THEN now() END
+           FROM unnest($1::int8[], $2::text[]) AS f (id, error)
+          WHERE o.id = f.id
+         RETURNING o.event_id, o.name, o.attempts, o.parked_at IS NOT NULL AS parked";
+}
+
+/// The events to publish now.
+pub(crate) async fn due(tx: &SystemTx, limit: u32) -> Result<Vec<Waiting>, DatabaseError> {
+    tx.all(&DUE, (i64::from(limit),)).await
+}
+
+/// Postpones what failed. Only with `may_park` it may be given up.
+pub(crate) async fn postpone(
+    tx: &SystemTx,
+    failed: Vec<(i64, String)>,
+    settings: &MessagingSettings,
+    may_park: bool,
+) -> Result<Vec<Postponed>, DatabaseError> {
+    if failed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (ids, errors) = failed.into_iter().unzip();
+    let ceiling = if may_park {
+        i32::try_from(settings.publications).unwrap_or(i32::MAX)
+    } else {
+        i32::MAX
+    };
+    let pauses = (LONGEST_PAUSE.as_secs_f64(), settings.backoff.as_secs_f64());
+    tx.all(&POSTPONE, (ids, errors, pauses.0, pauses.1, ceiling))
+        .await
+}

@@ -1,0 +1,176 @@
+//! The relay: carries a service's outbox to the transport, in order per key.
+//!
+//! One round is: take the lease and read what is due (one transaction), publish, delete what was acknowledged and
+//! give the lease back (one transaction). A crash between the last two publishes again, which consumers recognise.
+//! Whoever lost the lease stops: the publication is dropped when the lease runs out.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join;
+use plaza_database::{Database, DatabaseError};
+use plaza_kernel::{Clock, TenantId};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::outbox_queue::{self, Postponed};
+use crate::{Envelope, MessagingSettings, Publish, Transport, lease, outbox};
+
+/// A row is parked only if something else got through not longer ago than this: when the transport is away, nothing
+/// is given up.
+const TRANSPORT_WORKS: Duration = Duration::from_secs(300);
+
+/// Relays the outbox of one service.
+pub(crate) struct Relay {
+    database: Database,
+    transport: Arc<dyn Transport>,
+    settings: Arc<MessagingSettings>,
+    holder: Uuid,
+    got_through: Mutex<Option<Instant>>,
+}
+
+/// What a round came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Round {
+    /// Something was published: there may be more.
+    Published,
+    /// Nothing is due, another process relays, or the transport took nothing.
+    Idle,
+}
+
+impl Relay {
+    pub(crate) fn new(
+        database: Database,
+        transport: Arc<dyn Transport>,
+        settings: Arc<MessagingSettings>,
+        clock: &Clock,
+    ) -> Self {
+        Self {
+            database,
+            transport,
+            settings,
+            holder: clock.uuid(),
+            got_through: Mutex::new(None),
+        }
+    }
+
+    /// Relays until told to stop; a round that began is finished.
+    pub(crate) async fn run(&self, stop: &CancellationToken) {
+        let wake = self.database.signal(outbox::SIGNAL);
+        while !stop.is_cancelled() {
+            let woken = wake.notified();
+            tokio::pin!(woken);
+            // Registered before the round reads: what is committed during the round wakes the next one.
+            woken.as_mut().enable();
+            match self.round().await {
+                Ok(Round::Published) => continue,
+                Ok(Round::Idle) => {}
+                Err(error) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(service = %self.database.service(), error, "relaying the outbox failed");
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = woken => {}
+            }
+        }
+    }
+
+    /// One batch.
+    pub(crate) async fn round(&self) -> Result<Round, DatabaseError> {
+        let lease_ends = Instant::now() + self.settings.lease;
+        let tx = self.database.begin_system();
+        let (epoch, due) = join(
+            lease::take(&tx, self.holder, self.settings.lease),
+            outbox_queue::due(&tx, self.settings.batch),
+        )
+        .await;
+        let (epoch, due) = (epoch?, due?);
+        tx.commit().await?;
+        let Some(epoch) = epoch else {
+            return Ok(Round::Idle);
+        };
+        let (ids, batch): (Vec<i64>, Vec<Envelope>) = due
+            .into_iter()
+            .map(|waiting| (waiting.id, waiting.into_envelope()))
+            .unzip();
+        let answers = self.publish(&batch, lease_ends).await;
+        self.settle(epoch, Settlement::of(&ids, &batch, answers)).await
+    }
+
+    /// Publishes while the lease lasts. After that nothing is known of the batch, and it is offered again.
+    async fn publish(&self, batch: &[Envelope], lease_ends: Instant) -> Option<Publish> {
+        if batch.is_empty() {
+            return Some(Vec::new());
+        }
+        let answers = timeout_at(lease_ends, self.transport.publish(batch)).await.ok();
+        if answers.is_none() {
+            tracing::warn!(service = %self.database.service(), events = batch.len(), "the lease ran out while publishing");
+        }
+        answers
+    }
+
+    async fn settle(&self, epoch: i64, settlement: Settlement) -> Result<Round, DatabaseError> {
+        let count = settlement.acknowledged.len();
+        let may_park = self.transport_works(count > 0);
+        let tx = self.database.begin_system();
+        let postponed = outbox_queue::postpone(&tx, settlement.failed, &self.settings, may_park).await?;
+        lease::finish(tx, settlement.acknowledged, self.holder, epoch).await?;
+        self.report(count, &postponed);
+        Ok(if count > 0 { Round::Published } else { Round::Idle })
+    }
+
+    fn transport_works(&self, published: bool) -> bool {
+        let mut got_through = self.got_through.lock().unwrap_or_else(PoisonError::into_inner);
+        if published {
+            *got_through = Some(Instant::now());
+        }
+        got_through.is_some_and(|at| at.elapsed() < TRANSPORT_WORKS)
+    }
+
+    fn report(&self, relayed: usize, postponed: &[Postponed]) {
+        let service = self.database.service();
+        metrics::counter!("plaza_outbox_relayed_total", "service" => service.as_str())
+            .increment(relayed as u64);
+        for failed in postponed {
+            let (event, name, attempts) = (failed.event_id, &failed.name, failed.attempts);
+            if failed.parked {
+                metrics::counter!("plaza_outbox_parked_total", "service" => service.as_str()).increment(1);
+                tracing::error!(%service, %event, name, attempts, "an event cannot be published and was parked");
+            } else {
+                tracing::warn!(%service, %event, name, attempts, "an event could not be published");
+            }
+        }
+    }
+}
+
+/// The answers to a batch, sorted.
+#[derive(Default)]
+struct Settlement {
+    acknowledged: Vec<i64>,
+    failed: Vec<(i64, String)>,
+}
+
+impl Settlement {
+    /// What stands behind a failed row of its key is neither: it is offered again, after the failed one.
+    fn of(ids: &[i64], batch: &[Envelope], answers: Option<Publish>) -> Self {
+        let mut blocked: HashSet<(Option<TenantId>, &str)> = HashSet::new();
+        let mut settlement = Self::default();
+        for ((id, envelope), answer) in ids.iter().zip(batch).zip(answers.unwrap_or_default()) {
+            if blocked.contains(&envelope.lane()) {
+                continue;
+            }
+            match answer {
+                Ok(()) => settlement.acknowledged.push(*id),
+                Err(error) => {
+                    blocked.insert(envelope.lane());
+                    settlement.failed.push((*id, crate::error_text::chain(&error)));
+                }
+            }
+        }
+        settlement
+    }
+}

@@ -1,0 +1,16 @@
+//! The schema and the statements fit each other and the rules of the house.
+
+use plaza_testkit::catalogue::{assert_lint_is_silent, assert_statements_fit};
+
+use crate::ledger::schemas;
+
+#[tokio::test]
+async fn every_statement_fits_the_schema_under_its_role() {
+    let [shop, _] = schemas();
+    assert_statements_fit("plaza_messaging", shop).await;
+}
+
+#[tokio::test]
+async fn the_catalogue_lint_is_silent() {
+    assert_lint_is_silent(&schemas()).await;
+}

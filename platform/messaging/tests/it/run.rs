@@ -1,0 +1,131 @@
+//! Started messaging: woken at once, shared by processes, stopped in order.
+
+use std::time::Duration;
+
+use plaza_messaging::MessagingSettings;
+use plaza_testkit::{RoundTrips, eventually};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::ledger::{BookKeeper, LEDGER, Mood, SHOP, Street, quick};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_wakes_relay_and_consumer_without_any_polling() {
+    let street = Street::open().await;
+    let keeper = BookKeeper::diligent();
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let settings = MessagingSettings {
+        poll: Duration::from_secs(3600),
+        ..MessagingSettings::default()
+    };
+    street.messaging(&keeper, settings).start(&tasks, stop.clone());
+    tokio::time::sleep(Duration::from_millis(300)).await;
+
+    let tenant = street.tenant();
+    for n in 0..3 {
+        street.say(tenant, "a", n).await;
+    }
+
+    eventually(Duration::from_secs(10), || async {
+        street.booked().await.len() == 3
+    })
+    .await;
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_share_the_work_once_and_in_order() {
+    let street = Street::open().await;
+    let keeper = BookKeeper::diligent();
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    for _ in 0..2 {
+        street.messaging(&keeper, quick()).start(&tasks, stop.clone());
+    }
+    let tenant = street.tenant();
+    for n in 0..60 {
+        for key in ["a", "b", "c"] {
+            street.say(tenant, key, n).await;
+        }
+    }
+
+    eventually(Duration::from_secs(30), || async {
+        street.booked().await.len() >= 180
+    })
+    .await;
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+
+    let booked = street.booked().await;
+    assert_eq!(booked.len(), 180);
+    for key in ["a", "b", "c"] {
+        let expected: Vec<String> = (0..60).map(|n| format!("{key} {n}")).collect();
+        assert_eq!(
+            booked
+                .iter()
+                .filter(|entry| entry.starts_with(key))
+                .cloned()
+                .collect::<Vec<_>>(),
+            expected
+        );
+    }
+    let (shop, ledger) = street.pending().await;
+    assert!(shop.is_settled() && ledger.is_settled() && ledger.dead == 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stopping_waits_for_what_was_begun_and_begins_nothing_new() {
+    let street = Street::open().await;
+    let tenant = street.tenant();
+    let keeper = BookKeeper::new(|_| {
+        std::thread::sleep(Duration::from_millis(200));
+        Mood::Books
+    });
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    street.messaging(&keeper, quick()).start(&tasks, stop.clone());
+    for n in 0..5 {
+        street.say(tenant, "a", n).await;
+    }
+    eventually(Duration::from_secs(10), || async { keeper.times_asked() > 0 }).await;
+
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+
+    assert_eq!(street.booked().await, ["a 0"]);
+    let (shop, ledger) = street.pending().await;
+    assert_eq!(
+        shop.outbox + ledger.deliveries,
+        4,
+        "the rest waits for the next start"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_service_asks_the_database_twice_a_second() {
+    let street = Street::open().await;
+    let trips = RoundTrips::to(&street.database).await;
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let mut messaging =
+        plaza_messaging::Messaging::in_process(MessagingSettings::default(), street.clock.clone());
+    for service in [SHOP, LEDGER] {
+        messaging.host(trips.of(service), plaza_messaging::Subscriptions::new());
+    }
+    messaging.start(&tasks, stop.clone());
+    tokio::time::sleep(Duration::from_millis(1_300)).await;
+    trips.take();
+
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let flights = trips.take();
+
+    // Per service and second two statements, each with its COMMIT.
+    assert!(
+        flights <= 2 * 2 * 2 * 2 + 4,
+        "{flights} flights in two seconds for two services"
+    );
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+}

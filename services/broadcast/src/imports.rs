@@ -1,0 +1,180 @@
+//! Imports: a file of recipients, on its way into the table.
+//!
+//! `uploaded` (the file is durable) → `running` → `done`, `done_with_errors` (some rows made no recipient) or `failed`
+//! (the file cannot be read, or not further; what was read until then stays).
+
+mod batch;
+pub(crate) mod classify;
+mod encoding;
+mod errors_csv;
+mod files;
+mod headers;
+pub(crate) mod http;
+mod importer;
+pub mod mapping;
+mod profile;
+mod records;
+mod store;
+mod sweep;
+pub mod upload;
+mod write;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use postgres_types::Json;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::ImportId;
+use crate::text_enum::text_enum;
+use mapping::{Field, ImportMapping};
+use profile::Layout;
+
+text_enum! {
+    /// How far an import is.
+    pub enum ImportState {
+        /// The file is here.
+        Uploaded = "uploaded",
+        /// Rows are being read.
+        Running = "running",
+        /// Every row made a recipient.
+        Done = "done",
+        /// Every row was read; some made no recipient.
+        DoneWithErrors = "done_with_errors",
+        /// The file cannot be read, or not further.
+        Failed = "failed",
+    }
+}
+
+impl ImportState {
+    /// Whether nothing more will happen.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::DoneWithErrors | Self::Failed)
+    }
+}
+
+plaza_database::row! {
+    /// An import as it is stored.
+    #[derive(Debug, Clone)]
+    pub(crate) struct StoredImport {
+        pub(crate) id: ImportId,
+        pub(crate) state: ImportState,
+        pub(crate) requested: Json<ImportMapping>,
+        pub(crate) layout: Option<Json<Layout>>,
+        pub(crate) bytes_total: i64,
+        pub(crate) bytes_done: i64,
+        pub(crate) rows_done: i64,
+        pub(crate) valid: i64,
+        pub(crate) duplicate: i64,
+        pub(crate) missing: i64,
+        pub(crate) invalid: i64,
+        pub(crate) damaged: i64,
+        pub(crate) error_code: Option<String>,
+        pub(crate) error_row: Option<i64>,
+        pub(crate) error_text: Option<String>,
+        pub(crate) created_at: DateTime<Utc>,
+        pub(crate) finished_at: Option<DateTime<Utc>>,
+    }
+}
+
+/// Rows of an import by what became of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ImportCounts {
+    /// Made or updated a recipient.
+    pub valid: i64,
+    /// An earlier row of the file has the same number.
+    pub duplicate: i64,
+    /// No number.
+    pub missing_phone: i64,
+    /// No number that exists.
+    pub invalid_phone: i64,
+    /// A number that a spreadsheet rounded (`4.91517E+11`).
+    pub damaged_by_spreadsheet: i64,
+}
+
+impl ImportCounts {
+    /// Rows that made no recipient.
+    pub const fn errors(&self) -> i64 {
+        self.duplicate + self.missing_phone + self.invalid_phone + self.damaged_by_spreadsheet
+    }
+}
+
+/// Why an import failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ImportProblem {
+    /// A stable code: `EMPTY_FILE`, `NOT_TEXT`, `NO_PHONE_COLUMN`, `COLUMN_NOT_FOUND`, `RECORD_TOO_LONG`,
+    /// `TOO_MANY_COLUMNS`, `TOO_MANY_ROWS`, `UNCLOSED_QUOTE`, `IMPORT_ABANDONED`.
+    pub code: String,
+    /// The row at which reading ended; the header is row 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<i64>,
+    /// What is wrong, for a person.
+    pub detail: String,
+}
+
+/// An import and how far it is.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Import {
+    /// The id.
+    pub id: ImportId,
+    /// How far it is.
+    pub state: ImportState,
+    /// Data rows that have been read.
+    pub rows_done: i64,
+    /// Bytes that have been read.
+    pub bytes_done: i64,
+    /// Bytes of the file (as UTF-8, once it has been looked at).
+    pub bytes_total: i64,
+    /// Rows by what became of them.
+    pub counts: ImportCounts,
+    /// The column that each field is read from, once the header has been read.
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub mapping: BTreeMap<Field, String>,
+    /// The encoding, by its name on the web.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
+    /// What separates columns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<String>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ImportProblem>,
+    /// When the file came.
+    pub created_at: DateTime<Utc>,
+    /// When nothing more was to be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+impl From<StoredImport> for Import {
+    fn from(stored: StoredImport) -> Self {
+        let layout = stored.layout.map(|Json(layout)| layout);
+        let (row, detail) = (stored.error_row, stored.error_text.unwrap_or_default());
+        Self {
+            id: stored.id,
+            state: stored.state,
+            rows_done: stored.rows_done,
+            bytes_done: stored.bytes_done,
+            bytes_total: stored.bytes_total,
+            counts: ImportCounts {
+                valid: stored.valid,
+                duplicate: stored.duplicate,
+                missing_phone: stored.missing,
+                invalid_phone: stored.invalid,
+                damaged_by_spreadsheet: stored.damaged,
+            },
+            mapping: layout
+                .as_ref()
+                .map(|layout| layout.columns.names())
+                .unwrap_or_default(),
+            encoding: layout.as_ref().map(|layout| layout.encoding.clone()),
+            delimiter: layout
+                .as_ref()
+                .map(|layout| char::from(layout.delimiter).to_string()),
+            error: stored.error_code.map(|code| ImportProblem { code, row, detail }),
+            created_at: stored.created_at,
+            finished_at: stored.finished_at,
+        }
+    }
+}

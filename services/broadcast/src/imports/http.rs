@@ -1,0 +1,87 @@
+//! Imports over HTTP.
+
+use axum::extract::State;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::Response;
+use plaza_contracts::permissions::{ImportRecipients, ViewRecipients};
+use plaza_kernel::{Kind, Page};
+use plaza_web::{ApiError, ApiErrors, Granted, Json, May, Multipart, PageParams, Path, Query};
+use utoipa::ToSchema;
+
+use super::mapping::ImportMapping;
+use super::{Import, errors_csv, store};
+use crate::listing::Window;
+use crate::{Broadcast, ImportId};
+
+/// The parts of an upload.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "read part by part, as a stream; this only documents them"
+)]
+pub(crate) struct ImportUpload {
+    /// The CSV file.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+    /// What is known about it, as JSON.
+    mapping: Option<ImportMapping>,
+}
+
+/// Import recipients from a CSV file. The import starts at once.
+#[utoipa::path(post, path = "/api/v1/broadcast/recipients/import", tag = "recipients", operation_id = "import_recipients",
+    request_body(content = ImportUpload, content_type = "multipart/form-data"),
+    responses((status = 202, body = Import, headers(("Location" = String, description = "the import"))), ApiErrors))]
+pub(crate) async fn receive(
+    State(broadcast): State<Broadcast>,
+    granted: Granted<May<ImportRecipients>>,
+    parts: Multipart,
+) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Import>), ApiError> {
+    let import = broadcast.receive_import(granted.tenant(), parts).await?;
+    let location = format!("/api/v1/broadcast/imports/{}", import.id);
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(import)))
+}
+
+/// The tenant's imports, newest first.
+#[utoipa::path(get, path = "/api/v1/broadcast/imports", tag = "recipients", operation_id = "list_imports",
+    params(PageParams), responses((status = 200, body = Page<Import>), ApiErrors))]
+pub(crate) async fn list(
+    State(broadcast): State<Broadcast>,
+    granted: Granted<May<ViewRecipients>>,
+    Query(query): Query<PageParams>,
+) -> Result<Json<Page<Import>>, ApiError> {
+    let window = Window::of(&query)?;
+    let found = store::list(&broadcast.database, granted.tenant(), window).await?;
+    Ok(Json(
+        Page::from_found(found, window.limit, |import| import.id).map(Import::from),
+    ))
+}
+
+/// One import and how far it is.
+#[utoipa::path(get, path = "/api/v1/broadcast/imports/{id}", tag = "recipients", operation_id = "get_import",
+    params(("id" = ImportId, Path)), responses((status = 200, body = Import), ApiErrors))]
+pub(crate) async fn get(
+    State(broadcast): State<Broadcast>,
+    granted: Granted<May<ViewRecipients>>,
+    Path(id): Path<ImportId>,
+) -> Result<Json<Import>, ApiError> {
+    let import = broadcast.import(granted.tenant(), id).await?;
+    import.map(Json).ok_or_else(not_found)
+}
+
+/// The rows that made no recipient: `row,class,value`. The header of the file is row 1.
+#[utoipa::path(get, path = "/api/v1/broadcast/imports/{id}/errors.csv", tag = "recipients",
+    operation_id = "get_import_errors", params(("id" = ImportId, Path)),
+    responses((status = 200, body = String, content_type = "text/csv"), ApiErrors))]
+pub(crate) async fn errors(
+    State(broadcast): State<Broadcast>,
+    granted: Granted<May<ViewRecipients>>,
+    Path(id): Path<ImportId>,
+) -> Result<Response, ApiError> {
+    let tenant = granted.tenant();
+    broadcast.import(tenant, id).await?.ok_or_else(not_found)?;
+    Ok(errors_csv::response(broadcast, tenant, id))
+}
+
+fn not_found() -> ApiError {
+    ApiError::new(Kind::NotFound, "IMPORT_NOT_FOUND", "there is no such import")
+}

@@ -1,0 +1,175 @@
+//! The importer: leases an import, reads batches of its file, and has each written (`write.rs`) together with the place
+//! it reaches.
+
+use chrono::{DateTime, Utc};
+use plaza_database::violated;
+use postgres_types::Json;
+use tokio_util::sync::CancellationToken;
+
+use super::batch::{self, Batch, Bounds, Place};
+use super::files::ImportFiles;
+use super::profile::{self, Layout, ProfileFault};
+use super::{ImportProblem, StoredImport, store};
+use crate::work::{Fault, Lease};
+use crate::{Broadcast, ImportId};
+
+impl Broadcast {
+    /// One turn at one import; whether there may be more to do.
+    pub(crate) async fn import_turn(&self, stop: &CancellationToken) -> Result<bool, Fault> {
+        let Some(lease) = self.claim_import().await? else {
+            return Ok(false);
+        };
+        match self.work_on_import(lease, stop).await {
+            Ok(()) | Err(Fault::Lost) => Ok(true),
+            Err(fault) if fault.is_stubborn() && lease.attempts >= self.attempts() => {
+                tracing::error!(error = &fault as &dyn std::error::Error, import.id = %lease.id, "import abandoned");
+                let detail = "it failed again and again on our side".to_owned();
+                self.fail_import(
+                    lease,
+                    ImportProblem {
+                        code: "IMPORT_ABANDONED".to_owned(),
+                        row: None,
+                        detail,
+                    },
+                )
+                .await?;
+                Ok(true)
+            }
+            // The lease runs out by itself, which is the pause before the next attempt.
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn claim_import(&self) -> Result<Option<Lease<ImportId>>, Fault> {
+        let (now, until) = self.lease_times();
+        let token = self.clock.uuid();
+        let tx = self.database.begin_system();
+        let claimed = match store::claim(&tx, token, until, now).await {
+            // Another importer was quicker with another import of the same tenant.
+            Err(error) if violated(&error) == Some("imports_one_running") => return Ok(None),
+            claimed => claimed?,
+        };
+        tx.commit().await?;
+        Ok(claimed.map(|(tenant, id, attempts)| Lease {
+            tenant,
+            id,
+            token,
+            attempts,
+        }))
+    }
+
+    async fn work_on_import(&self, lease: Lease<ImportId>, stop: &CancellationToken) -> Result<(), Fault> {
+        let Some(mut import) = store::get(&self.database, lease.tenant, lease.id).await? else {
+            return Err(Fault::Lost);
+        };
+        if import.layout.is_none() && !self.look_at_file(lease, &mut import).await? {
+            return Ok(());
+        }
+        let Some(Json(layout)) = import.layout else {
+            return Err(Fault::Lost);
+        };
+        let mut place = Place {
+            offset: unsigned(import.bytes_done),
+            rows: unsigned(import.rows_done),
+        };
+        for _ in 0..self.config.turn_batches.max(1) {
+            if stop.is_cancelled() {
+                break;
+            }
+            let batch = self.read_batch(lease, &layout, place).await?;
+            place = batch.next;
+            if self.write_batch(lease, batch).await? {
+                return Ok(());
+            }
+        }
+        let tx = self.database.begin(lease.tenant);
+        store::release(&tx, lease.id, lease.token, self.now()).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The first look; whether the import goes on.
+    async fn look_at_file(&self, lease: Lease<ImportId>, import: &mut StoredImport) -> Result<bool, Fault> {
+        let (files, asked) = (self.import_files(lease), import.requested.0.clone());
+        let look = tokio::task::spawn_blocking(move || profile::profile(&files, &asked));
+        let found = match self.holding(lease, look).await? {
+            Ok(found) => found,
+            Err(ProfileFault::Io(error)) => return Err(error.into()),
+            Err(fault) => {
+                let (code, row) = match &fault {
+                    ProfileFault::Empty => ("EMPTY_FILE", None),
+                    ProfileFault::NotText => ("NOT_TEXT", None),
+                    ProfileFault::NoColumn(missing) => (missing.code(), Some(1)),
+                    ProfileFault::Broken(broken) => (broken.code(), Some(1)),
+                    ProfileFault::Io(_) => ("IMPORT_ABANDONED", None),
+                };
+                let problem = ImportProblem {
+                    code: code.to_owned(),
+                    row,
+                    detail: fault.to_string(),
+                };
+                self.fail_import(lease, problem).await?;
+                return Ok(false);
+            }
+        };
+        let tx = self.database.begin(lease.tenant);
+        if !store::profiled(&tx, lease.id, lease.token, &found, self.lease_times()).await? {
+            return Err(Fault::Lost);
+        }
+        tx.commit().await?;
+        import.bytes_done = i64::try_from(found.start).unwrap_or(i64::MAX);
+        import.layout = Some(Json(found.layout));
+        Ok(true)
+    }
+
+    async fn read_batch(&self, lease: Lease<ImportId>, layout: &Layout, from: Place) -> Result<Batch, Fault> {
+        let path = self.import_files(lease).readable(layout.rewritten);
+        let bounds = Bounds {
+            batch_rows: u64::from(self.config.import_batch_rows.clamp(1, 10_000)),
+            most_rows: self.config.import_most_rows,
+        };
+        let layout = layout.clone();
+        let read = tokio::task::spawn_blocking(move || batch::read(&path, &layout, from, bounds));
+        Ok(self.holding(lease, read).await??)
+    }
+
+    /// Waits for a thread and keeps the lease meanwhile: a large file takes longer than a lease lasts.
+    async fn holding<T>(
+        &self,
+        lease: Lease<ImportId>,
+        thread: tokio::task::JoinHandle<T>,
+    ) -> Result<T, Fault> {
+        let mut thread = thread;
+        loop {
+            match tokio::time::timeout(self.config.lease() / 3, &mut thread).await {
+                Ok(finished) => return Ok(finished?),
+                Err(_) => {
+                    let tx = self.database.begin(lease.tenant);
+                    if !store::renew(&tx, lease.id, lease.token, self.lease_times().1).await? {
+                        return Err(Fault::Lost);
+                    }
+                    tx.commit().await?;
+                }
+            }
+        }
+    }
+
+    pub(super) fn import_files(&self, lease: Lease<ImportId>) -> ImportFiles {
+        ImportFiles::new(&self.config.objects, lease.tenant, lease.id)
+    }
+
+    /// Now, and until when a lease taken now lasts.
+    pub(crate) fn lease_times(&self) -> (DateTime<Utc>, DateTime<Utc>) {
+        let now = self.now();
+        (now, now + self.config.lease())
+    }
+
+    /// After how many attempts work is given up.
+    pub(crate) fn attempts(&self) -> i32 {
+        i32::try_from(self.config.attempts).unwrap_or(i32::MAX)
+    }
+}
+
+/// Counts of the database are never negative.
+pub(super) fn unsigned(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or_default()
+}

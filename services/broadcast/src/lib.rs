@@ -1,0 +1,109 @@
+//! Broadcast: one message to many. The recipients, templates and campaigns of a tenant.
+//!
+//! Owns       schema `broadcast`: recipients, imports, import_errors, templates, campaigns, plan; the folder of uploads
+//! Offers     HTTP `/api/v1/broadcast/{recipients,imports,templates,campaigns,logs}`, gRPC `plaza.broadcast.v1`
+//! Publishes  `broadcast.send`, `broadcast.campaign.state_changed`, `broadcast.import.completed`
+//! Consumes   `notification.source.settled`
+//! Needs      `Notification` (through `contracts`): suppression, senders, counts, messages
+//!
+//! Read `campaigns/send.rs` and `campaigns/planner.rs` first, then `imports/importer.rs`: both workers have one shape.
+//! A worker leases a row, reads a batch, and writes what the batch makes together with how far it got, in one
+//! transaction; so a crash at any point is taken up exactly where the last transaction ended.
+
+pub mod campaigns;
+mod config;
+pub mod consumers;
+pub mod imports;
+mod invalid;
+mod listing;
+mod logs;
+mod notification;
+pub mod recipients;
+mod routes;
+mod rpc;
+pub mod templates;
+mod text_enum;
+mod work;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, SubsecRound, Utc};
+use plaza_contracts::services::{BROADCAST, NOTIFICATION};
+use plaza_database::{Database, Schema, migrations};
+use plaza_kernel::Clock;
+use plaza_messaging::Subscriptions;
+use plaza_rpc::Directory;
+use plaza_web::{PermissionSource, ServiceApi};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use config::BroadcastConfig;
+pub use invalid::Invalid;
+
+use notification::Notification;
+
+plaza_kernel::typed_id!(
+    /// Somebody a tenant may write to.
+    RecipientId
+);
+plaza_kernel::typed_id!(
+    /// An uploaded file of recipients.
+    ImportId
+);
+plaza_kernel::typed_id!(
+    /// A template of messages.
+    TemplateId
+);
+
+/// The schema of this service.
+pub fn schema() -> Schema {
+    Schema::new(BROADCAST, migrations!["V20261120100000__broadcast"]).with(plaza_messaging::migrations())
+}
+
+/// The service. Cheap to clone.
+#[derive(Clone)]
+pub struct Broadcast {
+    config: Arc<BroadcastConfig>,
+    database: Database,
+    notification: Notification,
+    clock: Clock,
+}
+
+impl Broadcast {
+    /// The service on its database.
+    pub fn new(config: BroadcastConfig, database: Database, directory: &Directory, clock: Clock) -> Self {
+        let notification = Notification::new(directory.transport(NOTIFICATION));
+        Self {
+            config: Arc::new(config),
+            database,
+            notification,
+            clock,
+        }
+    }
+
+    /// Now, as precise as the database keeps it: an answer shows what a later one will show.
+    fn now(&self) -> DateTime<Utc> {
+        self.clock.now().trunc_subsecs(6)
+    }
+
+    /// Its HTTP API.
+    pub fn http(&self, permissions: Arc<dyn PermissionSource>) -> ServiceApi {
+        routes::routes(self.clone(), permissions)
+    }
+
+    /// Its gRPC API.
+    pub fn grpc(&self) -> tonic::service::Routes {
+        rpc::routes(self.clone())
+    }
+
+    /// What it consumes.
+    pub fn subscriptions(&self) -> Subscriptions {
+        consumers::subscriptions(self)
+    }
+
+    /// Starts its background work: importing, planning, reconciling. It ends after `stop`, once what it holds is
+    /// committed.
+    pub fn start(&self, tasks: &TaskTracker, stop: CancellationToken) {
+        work::start(self, tasks, stop);
+    }
+}

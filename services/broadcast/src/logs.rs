@@ -1,0 +1,165 @@
+//! What was sent to whom and what became of it: notification's messages, with the names of our recipients.
+
+use std::collections::HashMap;
+
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use plaza_contracts::ids::{CampaignId, MessageId};
+use plaza_contracts::permissions::ViewLogs;
+use plaza_contracts::proto::notification::Message;
+use plaza_kernel::{Page, TenantId};
+use plaza_web::{ApiError, ApiErrors, Granted, Json, May, PageParams, Query};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::campaigns::{http::found, plan};
+use crate::listing::{InvalidQuery, Window};
+use crate::notification::campaign_of;
+use crate::{Broadcast, RecipientId};
+
+/// The states of a message.
+const STATES: [&str; 11] = [
+    "queued",
+    "leased",
+    "unknown",
+    "accepted",
+    "sent",
+    "failed",
+    "delivered",
+    "read",
+    "skipped",
+    "expired",
+    "cancelled",
+];
+
+/// Which messages.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct LogFilter {
+    /// Only those of this campaign.
+    campaign_id: Option<CampaignId>,
+    /// Only those in this state.
+    state: Option<String>,
+}
+
+/// One message and what became of it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct LogEntry {
+    /// The message.
+    message_id: MessageId,
+    /// The campaign it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    campaign_id: Option<CampaignId>,
+    /// Who it went to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipient_id: Option<RecipientId>,
+    /// The recipient's name now; absent once the recipient was removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipient_name: Option<String>,
+    /// `whatsapp`.
+    channel: String,
+    /// The number in E.164.
+    to: String,
+    /// How far it is.
+    state: String,
+    /// The provider's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_id: Option<String>,
+    /// The provider's code of the last failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_code: Option<String>,
+    /// The provider's text of the last failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_text: Option<String>,
+    /// How often sending was tried.
+    attempts: u32,
+    /// When it was asked for.
+    created_at: DateTime<Utc>,
+    /// When its state changed last.
+    updated_at: DateTime<Utc>,
+}
+
+/// Messages, newest first.
+#[utoipa::path(get, path = "/api/v1/broadcast/logs", tag = "logs", operation_id = "list_logs",
+    params(PageParams, LogFilter), responses((status = 200, body = Page<LogEntry>), ApiErrors))]
+pub(crate) async fn list(
+    State(broadcast): State<Broadcast>,
+    granted: Granted<May<ViewLogs>>,
+    Query(query): Query<PageParams>,
+    Query(filter): Query<LogFilter>,
+) -> Result<Json<Page<LogEntry>>, ApiError> {
+    let (tenant, window) = (granted.tenant(), Window::of(&query)?);
+    if window.skip > 0 {
+        return Err(InvalidQuery::new("page", "use `cursor` for this list").into());
+    }
+    if filter
+        .state
+        .as_deref()
+        .is_some_and(|state| !STATES.contains(&state))
+    {
+        return Err(InvalidQuery::new("state", "a state of messages").into());
+    }
+    if let Some(campaign) = filter.campaign_id {
+        found(&broadcast, tenant, campaign).await?;
+    }
+    Ok(Json(broadcast.log(tenant, &filter, window).await?))
+}
+
+impl Broadcast {
+    async fn log(
+        &self,
+        tenant: TenantId,
+        filter: &LogFilter,
+        window: Window,
+    ) -> Result<Page<LogEntry>, ApiError> {
+        let state = filter.state.as_deref();
+        let messages = self
+            .notification
+            .messages(
+                tenant,
+                filter.campaign_id,
+                state,
+                window.after,
+                window.limit.and_one(),
+            )
+            .await?;
+        let ids = messages
+            .iter()
+            .filter_map(|message| message.message_id.parse().ok())
+            .collect();
+        let named = plan::names(&self.database, tenant, ids).await?;
+        let whose: HashMap<MessageId, _> = named
+            .into_iter()
+            .map(|(id, whose, name)| (id, (whose, name)))
+            .collect();
+        let entries = messages
+            .into_iter()
+            .filter_map(|message| entry(message, &whose))
+            .collect();
+        Ok(Page::from_found(entries, window.limit, |entry: &LogEntry| {
+            Uuid::from(entry.message_id)
+        }))
+    }
+}
+
+fn entry(message: Message, whose: &HashMap<MessageId, (RecipientId, Option<String>)>) -> Option<LogEntry> {
+    let message_id: MessageId = message.message_id.parse().ok()?;
+    let (recipient_id, recipient_name) = whose.get(&message_id).cloned().unzip();
+    let said = |text: String| (!text.is_empty()).then_some(text);
+    Some(LogEntry {
+        message_id,
+        campaign_id: campaign_of(&message.source),
+        recipient_id,
+        recipient_name: recipient_name.flatten(),
+        channel: message.channel,
+        to: message.to,
+        state: message.state,
+        provider_id: said(message.provider_id),
+        error_code: said(message.error_code),
+        error_text: said(message.error_text),
+        attempts: message.attempts,
+        created_at: DateTime::from_timestamp_millis(message.created_at)?,
+        updated_at: DateTime::from_timestamp_millis(message.updated_at)?,
+    })
+}

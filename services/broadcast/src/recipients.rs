@@ -1,0 +1,57 @@
+//! Recipients: whom a tenant may write to.
+
+pub mod add;
+pub mod consent;
+pub mod country;
+pub(crate) mod http;
+pub mod phone;
+pub(crate) mod store;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{ImportId, RecipientId};
+use consent::Consent;
+
+plaza_database::row! {
+    /// Somebody a tenant may write to.
+    #[derive(Debug, Clone, Serialize, ToSchema)]
+    pub struct Recipient {
+        /// The id.
+        pub id: RecipientId,
+        /// The number in E.164.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub phone: Option<String>,
+        /// The tenant's own id.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub external_id: Option<String>,
+        /// The name.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub name: Option<String>,
+        /// ISO 3166-1 alpha-2.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub country: Option<String>,
+        /// `Europe/Berlin`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub timezone: Option<String>,
+        /// `de` or `de_DE`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub locale: Option<String>,
+        /// Everything else that is known, as texts.
+        #[schema(value_type = std::collections::BTreeMap<String, String>)]
+        pub attrs: serde_json::Value,
+        /// What the person said to being written to.
+        pub consent: Consent,
+        /// Where that is known from: `api` or `import:<id>`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub consent_source: Option<String>,
+        /// The import that wrote the recipient last.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub import_id: Option<ImportId>,
+        /// When the recipient was added.
+        pub created_at: DateTime<Utc>,
+        /// When anything about the recipient changed.
+        pub updated_at: DateTime<Utc>,
+    }
+}

@@ -1,0 +1,99 @@
+//! Templates: what a message says, with places for what differs from person to person.
+
+pub mod create;
+pub(crate) mod http;
+pub(crate) mod store;
+pub mod variables;
+
+use chrono::{DateTime, Utc};
+use postgres_types::Json;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::TemplateId;
+use crate::text_enum::text_enum;
+use variables::Variable;
+
+text_enum! {
+    /// What the provider takes a template for.
+    pub enum Category {
+        /// Advertising: only to people who said yes.
+        Marketing = "MARKETING",
+        /// About something the person ordered or asked.
+        Utility = "UTILITY",
+        /// One-time codes.
+        Authentication = "AUTHENTICATION",
+    }
+}
+
+plaza_database::row! {
+    /// A template as it is stored.
+    #[derive(Debug, Clone)]
+    pub(crate) struct StoredTemplate {
+        pub(crate) id: TemplateId,
+        pub(crate) name: String,
+        pub(crate) language: String,
+        pub(crate) category: Category,
+        pub(crate) body: String,
+        pub(crate) variables: Json<Vec<Variable>>,
+        pub(crate) created_at: DateTime<Utc>,
+        pub(crate) updated_at: DateTime<Utc>,
+    }
+}
+
+/// A template.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Template {
+    /// The id.
+    pub id: TemplateId,
+    /// The name under which the provider knows it.
+    pub name: String,
+    /// `en_US`.
+    pub language: String,
+    /// What the provider takes it for.
+    pub category: Category,
+    /// The text, with `{{1}}`, `{{2}}`, …
+    pub body: String,
+    /// What stands in `{{1}}`, `{{2}}`, …
+    pub variables: Vec<Variable>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl From<StoredTemplate> for Template {
+    fn from(stored: StoredTemplate) -> Self {
+        Self {
+            id: stored.id,
+            name: stored.name,
+            language: stored.language,
+            category: stored.category,
+            body: stored.body,
+            variables: stored.variables.0,
+            created_at: stored.created_at,
+            updated_at: stored.updated_at,
+        }
+    }
+}
+
+/// A template as it was when a campaign began to send: later changes do not reach messages that are planned already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frozen {
+    /// The provider's name of it.
+    pub name: String,
+    /// `en_US`.
+    pub language: String,
+    /// What stands in its places.
+    pub variables: Vec<Variable>,
+}
+
+impl From<StoredTemplate> for Frozen {
+    fn from(stored: StoredTemplate) -> Self {
+        Self {
+            name: stored.name,
+            language: stored.language,
+            variables: stored.variables.0,
+        }
+    }
+}

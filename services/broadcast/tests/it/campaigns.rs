@@ -1,0 +1,306 @@
+//! Campaigns: from draft to completed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::StatusCode;
+use plaza_contracts::events::{CampaignStateChanged, SourceSettled};
+use plaza_contracts::proto::broadcast::GetCampaignRequest;
+use plaza_contracts::proto::broadcast::broadcast_client::BroadcastClient;
+use plaza_contracts::services::BROADCAST;
+use plaza_kernel::Failure;
+use plaza_messaging::Consumer as _;
+use plaza_rpc::{Directory, RpcError, RpcSettings};
+use serde_json::json;
+
+use crate::town::{Owner, Town, id_of};
+
+async fn add_ada(owner: &Owner) {
+    let ada = json!({"phone": "+4915117404120", "name": "Ada", "opted_in": true});
+    owner.post("/recipients", &ada).await.assert_ok();
+}
+
+async fn changes(town: &Town) -> Vec<(String, String)> {
+    let sql =
+        "SELECT payload FROM broadcast.outbox WHERE name = 'broadcast.campaign.state_changed' ORDER BY id";
+    let rows = town.database.admin().await.query(sql, &[]).await.unwrap();
+    let events = rows
+        .iter()
+        .map(|row| serde_json::from_str::<CampaignStateChanged>(row.get(0)).unwrap());
+    events.map(|event| (event.from, event.to)).collect()
+}
+
+fn counts(of: &[(&str, u64)]) -> BTreeMap<String, u64> {
+    of.iter()
+        .map(|(state, count)| ((*state).to_owned(), *count))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_campaign_runs_from_draft_to_completed() {
+    let town = Town::awake().await;
+    let owner = town.owner();
+    add_ada(&owner).await;
+    let id = owner.campaign().await;
+    let path = format!("/campaigns/{id}");
+    let draft = owner.get(&path).await.assert_ok().value();
+    assert_eq!(
+        (&draft["state"], &draft["class"]),
+        (&json!("draft"), &json!("marketing"))
+    );
+    assert_eq!(
+        (draft.get("counts"), draft.get("counts_unavailable")),
+        (None, None)
+    );
+
+    owner.send(&id).await.assert_status(StatusCode::ACCEPTED);
+    owner.waited(&path, |state| state == "running").await;
+    town.notification
+        .says(|says| says.counts = counts(&[("leased", 1)]));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let running = owner.get(&path).await.assert_ok().value();
+    assert_eq!(
+        (&running["state"], &running["counts"]),
+        (&json!("running"), &json!({"leased": 1}))
+    );
+
+    town.notification
+        .says(|says| says.counts = counts(&[("delivered", 1)]));
+    let completed = owner.waited(&path, |state| state == "completed").await;
+    assert_eq!(
+        (&completed["counts"], &completed["planned"]),
+        (&json!({"delivered": 1}), &json!({"send": 1}))
+    );
+    let steps = [
+        ("draft", "planning"),
+        ("planning", "running"),
+        ("running", "completed"),
+    ];
+    assert_eq!(
+        changes(&town).await,
+        steps.map(|(from, to)| (from.to_owned(), to.to_owned()))
+    );
+    assert_eq!(owner.all("/campaigns").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_campaign_to_nobody_is_completed_at_once() {
+    let town = Town::awake().await;
+    let owner = town.owner();
+    let id = owner.campaign().await;
+    owner.send(&id).await.assert_ok();
+    let completed = owner
+        .waited(&format!("/campaigns/{id}"), |state| state == "completed")
+        .await;
+    assert_eq!(completed["planned"], json!({}));
+    assert!(town.messages().await.is_empty());
+}
+
+#[tokio::test]
+async fn of_two_sends_at_once_one_wins() {
+    let town = Town::asleep(|_| {}).await;
+    let owner = town.owner();
+    add_ada(&owner).await;
+    for _ in 0..5 {
+        let body = json!({"name": "Race", "template_id": template(&owner).await});
+        let id = id_of(&owner.post("/campaigns", &body).await.assert_ok());
+        let (one, other) = tokio::join!(owner.send(&id), owner.send(&id));
+        let (won, lost) = if one.status == StatusCode::ACCEPTED {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        won.assert_status(StatusCode::ACCEPTED);
+        lost.assert_failed(StatusCode::CONFLICT, "CAMPAIGN_STATE");
+        owner
+            .send(&id)
+            .await
+            .assert_failed(StatusCode::CONFLICT, "CAMPAIGN_STATE");
+    }
+    assert_eq!(changes(&town).await.len(), 5);
+}
+
+async fn template(owner: &Owner) -> serde_json::Value {
+    match owner.all("/templates").await.first() {
+        Some(template) => template["id"].clone(),
+        None => json!(owner.template().await),
+    }
+}
+
+#[tokio::test]
+async fn the_event_of_notification_completes_a_campaign_only_when_it_is_true() {
+    // The reconciler is put to sleep: the event alone decides.
+    let mut town = Town::asleep(|config| config.reconcile_milliseconds = 3_600_000).await;
+    let owner = town.owner();
+    add_ada(&owner).await;
+    let id = owner.campaign().await;
+    owner.send(&id).await.assert_ok();
+    let settled = |by_state: &[(&str, u64)]| SourceSettled {
+        source: format!("campaign:{id}"),
+        by_state: counts(by_state),
+    };
+    let path = format!("/campaigns/{id}");
+
+    consume(&town, &owner, &settled(&[("delivered", 1)])).await;
+    assert_eq!(
+        owner.get(&path).await.value()["state"],
+        "planning",
+        "more may be planned"
+    );
+    town = town.wake();
+    owner.waited(&path, |state| state == "running").await;
+    town.stop().await;
+    consume(&town, &owner, &settled(&[])).await;
+    consume(&town, &owner, &settled(&[("queued", 1)])).await;
+    consume(&town, &town.owner(), &settled(&[("delivered", 1)])).await;
+    let elsewhere = SourceSettled {
+        source: "reminder:x".to_owned(),
+        by_state: counts(&[("delivered", 1)]),
+    };
+    consume(&town, &owner, &elsewhere).await;
+    assert_eq!(owner.get(&path).await.value()["state"], "running");
+    consume(&town, &owner, &settled(&[("failed", 1)])).await;
+    assert_eq!(owner.get(&path).await.value()["state"], "completed");
+    consume(&town, &owner, &settled(&[("failed", 1)])).await;
+    assert_eq!(changes(&town).await.len(), 3, "twice the same event, one effect");
+}
+
+/// Runs the consumer the way the runner does: in a transaction of the event's tenant.
+async fn consume(town: &Town, owner: &Owner, event: &SourceSettled) {
+    let tx = town.database.of(BROADCAST).begin(owner.tenant);
+    plaza_broadcast::consumers::CompleteCampaigns::new(plaza_kernel::Clock::system())
+        .consume(&tx, event)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_page_answers_without_counts_when_notification_is_away() {
+    let town = Town::awake().await;
+    let owner = town.owner();
+    add_ada(&owner).await;
+    let id = owner.campaign().await;
+    owner.send(&id).await.assert_ok();
+    let path = format!("/campaigns/{id}");
+    owner.waited(&path, |state| state == "running").await;
+    town.notification.says(|says| says.away = true);
+    let campaign = owner.get(&path).await.assert_ok().value();
+    assert_eq!(
+        (campaign.get("counts"), &campaign["counts_unavailable"]),
+        (None, &json!(true))
+    );
+    assert_eq!(campaign["planned"], json!({"send": 1}));
+}
+
+#[tokio::test]
+async fn without_a_sender_nothing_is_sent() {
+    let town = Town::awake().await;
+    let owner = town.owner();
+    add_ada(&owner).await;
+    town.notification.says(|says| says.no_sender = true);
+    let id = owner.campaign().await;
+    owner
+        .send(&id)
+        .await
+        .assert_failed(StatusCode::CONFLICT, "SENDER_NOT_FOUND");
+    assert_eq!(
+        owner.get(&format!("/campaigns/{id}")).await.value()["state"],
+        "draft"
+    );
+    town.notification.says(|says| says.no_sender = false);
+    owner.send(&id).await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_stranger_finds_no_campaign() {
+    let town = Town::asleep(|_| {}).await;
+    let (owner, rival) = (town.owner(), town.owner());
+    let theirs = owner.campaign().await;
+    let random = plaza_kernel::Clock::system().uuid().to_string();
+    for id in [theirs.as_str(), random.as_str(), "rubbish"] {
+        let code = if id == "rubbish" {
+            "NOT_FOUND"
+        } else {
+            "CAMPAIGN_NOT_FOUND"
+        };
+        for path in ["", "/plan", "/exclusions"] {
+            let reply = rival.get(&format!("/campaigns/{id}{path}")).await;
+            reply.assert_failed(StatusCode::NOT_FOUND, code);
+        }
+        rival.send(id).await.assert_failed(StatusCode::NOT_FOUND, code);
+    }
+    let logs = rival.get(&format!("/logs?campaign_id={theirs}")).await;
+    logs.assert_failed(StatusCode::NOT_FOUND, "CAMPAIGN_NOT_FOUND");
+    let template = template(&owner).await;
+    let theft = rival
+        .post("/campaigns", &json!({"name": "Theft", "template_id": template}))
+        .await;
+    theft.assert_failed(StatusCode::NOT_FOUND, "TEMPLATE_NOT_FOUND");
+    assert!(rival.all("/campaigns").await.is_empty());
+    assert_eq!(
+        owner.get(&format!("/campaigns/{theirs}")).await.value()["state"],
+        "draft"
+    );
+}
+
+#[tokio::test]
+async fn advertising_needs_consent_whatever_it_is_called() {
+    let town = Town::asleep(|_| {}).await;
+    let owner = town.owner();
+    let template = owner.template().await;
+    for (change, pointer) in [
+        (json!({"audience": {"opted_in": false}}), "/audience/opted_in"),
+        (
+            json!({"class": "utility", "audience": {"opted_in": false}}),
+            "/class",
+        ),
+        (json!({"name": " "}), "/name"),
+        (json!({"audience": {"country": "Atlantis"}}), "/audience/country"),
+    ] {
+        let mut body = json!({"name": "Spring", "template_id": template});
+        body.as_object_mut()
+            .unwrap()
+            .extend(change.as_object().unwrap().clone());
+        let reply = owner.post("/campaigns", &body).await;
+        let errors = reply
+            .assert_failed(StatusCode::UNPROCESSABLE_ENTITY, "INVALID_BODY")
+            .value()["errors"]
+            .clone();
+        assert_eq!(errors[0]["pointer"], pointer);
+    }
+}
+
+#[tokio::test]
+async fn other_services_ask_by_grpc() {
+    let town = Town::asleep(|_| {}).await;
+    let (owner, rival) = (town.owner(), town.owner());
+    let id = owner.campaign().await;
+    let directory = Directory::new(RpcSettings::default());
+    directory.host(BROADCAST, town.broadcast.grpc());
+    let mut client = BroadcastClient::new(directory.transport(BROADCAST));
+    let ask = |tenant: &Owner, id: &str| GetCampaignRequest {
+        tenant_id: tenant.tenant.to_string(),
+        campaign_id: id.to_owned(),
+    };
+    let found = client.get_campaign(ask(&owner, &id)).await.unwrap().into_inner();
+    assert_eq!(
+        (
+            found.campaign_id.as_str(),
+            found.name.as_str(),
+            found.state.as_str()
+        ),
+        (&*id, "Spring", "draft")
+    );
+    for request in [
+        ask(&rival, &id),
+        ask(&owner, "rubbish"),
+        GetCampaignRequest::default(),
+    ] {
+        let error = RpcError::from(client.get_campaign(request).await.unwrap_err());
+        assert_eq!(
+            (error.kind(), error.code()),
+            (plaza_kernel::Kind::NotFound, "CAMPAIGN_NOT_FOUND")
+        );
+    }
+}

@@ -1,0 +1,395 @@
+//! What the tests of this service start from: a database, a stub of notification, and the service mounted on both.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use plaza_broadcast::{Broadcast, BroadcastConfig};
+use plaza_contracts::events::{BroadcastSend, OutgoingMessage};
+use plaza_contracts::proto::notification::notification_server::{Notification, NotificationServer};
+use plaza_contracts::proto::notification::{
+    CountsReply, CountsRequest, Message, MessagesReply, MessagesRequest, SenderReply, SenderRequest,
+    SuppressedReply, SuppressedRequest,
+};
+use plaza_contracts::services::{BROADCAST, NOTIFICATION};
+use plaza_kernel::{Clock, Failure, Kind, TenantId};
+use plaza_rpc::{Directory, RpcSettings};
+use plaza_testkit::{Client, Mounted, Permit, Reply, TestDatabase, callers, eventually};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::{Request, Response, Status};
+
+pub(crate) const API: &str = "/api/v1/broadcast";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whatever a test wants notification to say.
+#[derive(Default)]
+pub(crate) struct Says {
+    pub(crate) away: bool,
+    pub(crate) no_sender: bool,
+    pub(crate) suppressed: HashSet<String>,
+    pub(crate) counts: BTreeMap<String, u64>,
+    pub(crate) messages: Vec<Message>,
+    /// What it was asked for by `Messages`.
+    pub(crate) asked: Vec<MessagesRequest>,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Stub(Arc<Mutex<Says>>);
+
+impl Stub {
+    pub(crate) fn says(&self, change: impl FnOnce(&mut Says)) {
+        change(&mut self.0.lock().unwrap());
+    }
+
+    fn ask<T>(&self, answer: impl FnOnce(&mut Says) -> T) -> Result<Response<T>, Status> {
+        let mut says = self.0.lock().unwrap();
+        if says.away {
+            Err(Status::unavailable("away"))
+        } else {
+            Ok(Response::new(answer(&mut says)))
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("no such sender")]
+struct NoSender;
+
+impl Failure for NoSender {
+    fn kind(&self) -> Kind {
+        Kind::NotFound
+    }
+    fn code(&self) -> &'static str {
+        "SENDER_NOT_FOUND"
+    }
+}
+
+#[tonic::async_trait]
+impl Notification for Stub {
+    async fn counts(&self, _: Request<CountsRequest>) -> Result<Response<CountsReply>, Status> {
+        self.ask(|says| CountsReply {
+            by_state: says.counts.clone().into_iter().collect(),
+        })
+    }
+
+    async fn messages(&self, request: Request<MessagesRequest>) -> Result<Response<MessagesReply>, Status> {
+        self.ask(|says| {
+            says.asked.push(request.into_inner());
+            MessagesReply {
+                messages: says.messages.clone(),
+            }
+        })
+    }
+
+    async fn suppressed(
+        &self,
+        request: Request<SuppressedRequest>,
+    ) -> Result<Response<SuppressedReply>, Status> {
+        let asked = request.into_inner().addresses;
+        assert!(asked.len() <= 1_000, "notification takes at most 1,000 at once");
+        self.ask(|says| SuppressedReply {
+            addresses: asked
+                .into_iter()
+                .filter(|address| says.suppressed.contains(address))
+                .collect(),
+        })
+    }
+
+    async fn sender(&self, request: Request<SenderRequest>) -> Result<Response<SenderReply>, Status> {
+        let named = request.into_inner().sender_id;
+        if self.0.lock().unwrap().no_sender {
+            return plaza_rpc::answer(Err::<SenderReply, _>(NoSender));
+        }
+        let sender_id = if named.is_empty() {
+            Clock::system().uuid().to_string()
+        } else {
+            named
+        };
+        self.ask(|_| SenderReply {
+            sender_id,
+            name: "main".to_owned(),
+        })
+    }
+}
+
+/// A platform of its own for one test.
+pub(crate) struct Town {
+    pub(crate) database: TestDatabase,
+    pub(crate) objects: tempfile::TempDir,
+    pub(crate) notification: Stub,
+    pub(crate) broadcast: Broadcast,
+    pub(crate) config: BroadcastConfig,
+    mounted: Mounted,
+    running: Option<(TaskTracker, CancellationToken)>,
+}
+
+impl Town {
+    /// With nobody at work in the background.
+    pub(crate) async fn asleep(change: impl FnOnce(&mut BroadcastConfig)) -> Self {
+        plaza_testkit::show_logs();
+        let database = TestDatabase::fresh(&[plaza_broadcast::schema()]).await;
+        let objects = tempfile::tempdir().unwrap();
+        let mut config = BroadcastConfig {
+            objects: objects.path().to_owned(),
+            lease_seconds: 1,
+            poll_milliseconds: 20,
+            reconcile_milliseconds: 50,
+            ..BroadcastConfig::default()
+        };
+        change(&mut config);
+        let notification = Stub::default();
+        let broadcast = serve(&database, &config, &notification);
+        let mounted = Mounted::new(broadcast.http(Permit::all()));
+        Self {
+            database,
+            objects,
+            notification,
+            broadcast,
+            config,
+            mounted,
+            running: None,
+        }
+    }
+
+    /// With its background work running.
+    pub(crate) async fn awake() -> Self {
+        Self::asleep(|_| {}).await.wake()
+    }
+
+    /// Starts the background work.
+    pub(crate) fn wake(mut self) -> Self {
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        self.broadcast.start(&tasks, stop.clone());
+        self.running = Some((tasks, stop));
+        self
+    }
+
+    /// Stops the background work the way a process that ends in order does.
+    pub(crate) async fn stop(&mut self) {
+        if let Some((tasks, stop)) = self.running.take() {
+            stop.cancel();
+            tasks.close();
+            tokio::time::timeout(Duration::from_secs(10), tasks.wait())
+                .await
+                .unwrap();
+        }
+    }
+
+    /// A process of its own that does the background work, to be killed.
+    pub(crate) fn victim(&self) -> Victim {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let entered = runtime.enter();
+        // Its own connections: they end with it, in whatever transaction they are.
+        let broadcast = serve(&self.database, &self.config, &self.notification);
+        broadcast.start(&TaskTracker::new(), CancellationToken::new());
+        drop(entered);
+        Victim(Some(runtime))
+    }
+
+    /// An owner of a tenant that nobody else has.
+    pub(crate) fn owner(&self) -> Owner {
+        let tenant = callers::tenant();
+        Owner {
+            client: self.mounted.as_caller(&callers::owner(tenant)),
+            tenant,
+        }
+    }
+
+    /// One number out of the database, as a superuser sees it.
+    pub(crate) async fn count(&self, sql: &str) -> i64 {
+        self.database
+            .admin()
+            .await
+            .query_one(sql, &[])
+            .await
+            .unwrap()
+            .get(0)
+    }
+
+    /// Everything that was asked of notification, in order.
+    pub(crate) async fn sent(&self) -> Vec<BroadcastSend> {
+        let sql = "SELECT payload FROM broadcast.outbox WHERE name = 'broadcast.send' ORDER BY id";
+        let rows = self.database.admin().await.query(sql, &[]).await.unwrap();
+        rows.iter()
+            .map(|row| serde_json::from_str(row.get(0)).unwrap())
+            .collect()
+    }
+
+    /// Every message that notification was asked to send.
+    pub(crate) async fn messages(&self) -> Vec<OutgoingMessage> {
+        self.sent()
+            .await
+            .into_iter()
+            .flat_map(|event| event.messages)
+            .collect()
+    }
+}
+
+fn serve(database: &TestDatabase, config: &BroadcastConfig, notification: &Stub) -> Broadcast {
+    let directory = Directory::new(RpcSettings::default());
+    directory.host(
+        NOTIFICATION,
+        tonic::service::Routes::new(NotificationServer::new(notification.clone())),
+    );
+    Broadcast::new(
+        config.clone(),
+        database.of(BROADCAST),
+        &directory,
+        Clock::system(),
+    )
+}
+
+/// Background work in a runtime of its own.
+pub(crate) struct Victim(Option<tokio::runtime::Runtime>);
+
+impl Victim {
+    /// Ends it at whatever it is doing.
+    pub(crate) fn kill(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Somebody who may do everything in a tenant.
+pub(crate) struct Owner {
+    pub(crate) client: Client,
+    pub(crate) tenant: TenantId,
+}
+
+impl Owner {
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.client.get(&format!("{API}{path}")).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.client.post(&format!("{API}{path}"), body).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
+        self.client.delete(&format!("{API}{path}")).await
+    }
+
+    pub(crate) async fn upload(&self, content: &[u8], mapping: Option<Value>) -> Reply {
+        let mapping = mapping.map(|mapping| mapping.to_string());
+        let texts: Vec<(&str, &str)> = mapping
+            .iter()
+            .map(|mapping| ("mapping", mapping.as_str()))
+            .collect();
+        self.client
+            .post_file(&format!("{API}/recipients/import"), "people.csv", content, &texts)
+            .await
+    }
+
+    /// Uploads a file and waits for the end of its import.
+    pub(crate) async fn import(&self, content: &[u8]) -> Value {
+        let id = id_of(
+            &self
+                .upload(content, None)
+                .await
+                .assert_status(http::StatusCode::ACCEPTED),
+        );
+        self.end_of_import(&id).await
+    }
+
+    pub(crate) async fn end_of_import(&self, id: &str) -> Value {
+        let path = format!("/imports/{id}");
+        self.waited(&path, |state| state.starts_with("done") || state == "failed")
+            .await
+    }
+
+    pub(crate) async fn waited(&self, path: &str, reached: impl Fn(&str) -> bool) -> Value {
+        let found = Mutex::new(Value::Null);
+        eventually(PATIENCE, || async {
+            let value = self.get(path).await.assert_ok().value();
+            let done = reached(value["state"].as_str().unwrap());
+            *found.lock().unwrap() = value;
+            done
+        })
+        .await;
+        found.into_inner().unwrap()
+    }
+
+    /// All items of a list, page by page.
+    pub(crate) async fn all(&self, path: &str) -> Vec<Value> {
+        let (mut items, mut cursor) = (Vec::new(), String::new());
+        let joint = if path.contains('?') { '&' } else { '?' };
+        loop {
+            let page = self
+                .get(&format!("{path}{joint}limit=200{cursor}"))
+                .await
+                .assert_ok()
+                .value();
+            items.extend(page["items"].as_array().unwrap().iter().cloned());
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return items,
+            }
+        }
+    }
+
+    pub(crate) async fn template(&self) -> String {
+        let body = json!({
+            "name": "hello", "language": "en", "category": "MARKETING", "body": "Hello {{1}}!", "variables": ["name"],
+        });
+        id_of(&self.post("/templates", &body).await.assert_ok())
+    }
+
+    /// A draft to everybody who said yes.
+    pub(crate) async fn campaign(&self) -> String {
+        let body = json!({"name": "Spring", "template_id": self.template().await});
+        id_of(&self.post("/campaigns", &body).await.assert_ok())
+    }
+
+    pub(crate) async fn send(&self, campaign: &str) -> Reply {
+        self.post(&format!("/campaigns/{campaign}/send"), &json!({}))
+            .await
+    }
+}
+
+pub(crate) fn id_of(reply: &Reply) -> String {
+    reply.value()["id"].as_str().unwrap().to_owned()
+}
+
+pub(crate) fn testdata(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../testdata")
+        .join(name)
+}
+
+/// A row of `recipients-10k.truth.csv`.
+pub(crate) struct Truth {
+    pub(crate) row: i64,
+    pub(crate) class: String,
+    pub(crate) e164: String,
+}
+
+pub(crate) fn truth() -> Vec<Truth> {
+    let text = std::fs::read_to_string(testdata("recipients-10k.truth.csv")).unwrap();
+    let rows = text.lines().skip(1).map(|line| {
+        let cells: Vec<&str> = line.split(',').collect();
+        Truth {
+            row: cells[0].parse().unwrap(),
+            class: cells[2].to_owned(),
+            e164: cells[3].to_owned(),
+        }
+    });
+    rows.collect()
+}

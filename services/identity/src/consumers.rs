@@ -1,0 +1,59 @@
+//! What identity does when it hears of a fact.
+
+use plaza_contracts::events::{OwnerProvisioned, TenantCreated, UserRegistered};
+use plaza_database::{DatabaseError, TenantTx};
+use plaza_kernel::{Clock, SystemRole, UserId};
+use plaza_messaging::{Consumer, Unconsumed, outbox};
+
+use crate::email::Email;
+use crate::users::store;
+
+/// A tenant exists: its owner gets a membership, and an account without a password if there is none.
+pub(crate) struct ProvisionOwner {
+    pub(crate) clock: Clock,
+}
+
+impl Consumer for ProvisionOwner {
+    type Event = TenantCreated;
+    const NAME: &'static str = "identity.provision_owner";
+
+    async fn consume(&self, tx: &TenantTx, event: &TenantCreated) -> Result<(), Unconsumed> {
+        let email: Email = event.admin_email.parse().map_err(Unconsumed::permanent)?;
+        self.provision(tx, &email).await.map_err(Unconsumed::retry)
+    }
+}
+
+impl ProvisionOwner {
+    async fn provision(&self, tx: &TenantTx, email: &Email) -> Result<(), DatabaseError> {
+        let (now, role) = (self.clock.now(), SystemRole::Owner);
+        let claimed = store::claim(tx, UserId::generate(&self.clock), email, now).await?;
+        let user_id = claimed.user_id;
+        // Somebody may have registered the address without it being theirs, in the hope of becoming an owner. Only an
+        // account that the platform vouches for enters at once; any other needs the owner's link.
+        let status = if claimed.verified { "active" } else { "invited" };
+        let member = store::NewMember {
+            user: user_id,
+            email,
+            name: String::new(),
+            role,
+            status,
+        };
+        store::add_member(tx, member, now).await?;
+        let registered = UserRegistered {
+            user_id,
+            email: email.as_written().to_owned(),
+            role,
+        };
+        outbox::append(tx, &self.clock, &registered).await?;
+        outbox::append(
+            tx,
+            &self.clock,
+            &OwnerProvisioned {
+                tenant_id: tx.tenant(),
+                user_id,
+            },
+        )
+        .await?;
+        Ok(())
+    }
+}

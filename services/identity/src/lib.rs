@@ -1,0 +1,187 @@
+//! Identity: who people are and whether they are let in.
+//!
+//! Owns       schema `identity`: users, credentials, platform administrators, memberships, sessions, refresh tokens,
+//!            one-time links, signing keys
+//! Offers     HTTP `/api/v1/auth`, `/setup`, `/.well-known/jwks.json`; gRPC `plaza.identity.v1`
+//! Publishes  `user.registered`, `identity.owner.provisioned`
+//! Consumes   `tenant.created` (the owner's account)
+//! Needs      `tenancy` (which tenant a slug names, whether it may be entered)
+//!
+//! Read `sessions/login.rs` first, then `sessions/refresh.rs` and `setup.rs`.
+
+mod config;
+mod consumers;
+mod email;
+mod housekeeping;
+mod keys;
+mod opaque;
+mod passwords;
+mod routes;
+mod rpc;
+mod scoped;
+mod sessions;
+mod setup;
+mod tenants;
+mod users;
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use plaza_contracts::services;
+use plaza_crypto::KeyRing;
+use plaza_database::{Database, Schema, migrations};
+use plaza_kernel::{Clock, Failure, Kind};
+use plaza_messaging::Subscriptions;
+use plaza_rpc::Directory;
+use plaza_web::{PermissionSource, ServiceApi};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use config::{IdentityConfig, PasswordConfig, Registration};
+pub use keys::KeysError;
+pub use passwords::PasswordError;
+pub use sessions::{LoginError, Me, MeError, RefreshError};
+pub use setup::{OwnerLinkError, SetUp, SetupError};
+pub use users::{InviteError, Member, MemberError, RegisterError};
+
+use crate::keys::Keys;
+use crate::passwords::Passwords;
+use crate::tenants::Tenants;
+
+/// The schema of identity.
+pub fn schema() -> Schema {
+    Schema::new(
+        services::IDENTITY,
+        migrations![
+            "V20261120100000__accounts",
+            "V20261120100100__sessions",
+            "V20261120100200__setup_and_keys",
+        ],
+    )
+    .with(plaza_messaging::migrations())
+}
+
+/// Identity is not ready to serve.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// The keys cannot be had.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The password settings cannot be used.
+    #[error(transparent)]
+    Passwords(#[from] PasswordError),
+}
+
+impl Failure for PrepareError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Keys(error) => error.kind(),
+            Self::Passwords(error) => error.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Keys(error) => error.code(),
+            Self::Passwords(error) => error.code(),
+        }
+    }
+}
+
+/// The service. Cheap to clone.
+#[derive(Clone)]
+pub struct Identity(Arc<Parts>);
+
+struct Parts {
+    config: IdentityConfig,
+    database: Database,
+    tenants: Tenants,
+    clock: Clock,
+    keys: Keys,
+    passwords: Passwords,
+}
+
+impl Identity {
+    /// Puts the service together; nothing is asked of anybody yet.
+    pub fn new(
+        config: IdentityConfig,
+        database: Database,
+        directory: &Directory,
+        clock: Clock,
+        keyring: KeyRing,
+    ) -> Self {
+        let keys = Keys::new(
+            database.clone(),
+            keyring,
+            clock.clone(),
+            TimeDelta::days(config.signing_key_days.into()),
+            TimeDelta::seconds(config.access_token_seconds.into()),
+        );
+        let tenants = Tenants::new(directory.transport(services::TENANCY));
+        let passwords = Passwords::new(config.password.clone());
+        Self(Arc::new(Parts {
+            config,
+            database,
+            tenants,
+            clock,
+            keys,
+            passwords,
+        }))
+    }
+
+    /// Makes or opens the keys and checks the settings: to be called once at the start, before anything is served.
+    ///
+    /// # Errors
+    /// When the database is away, the key ring does not open the keys, or the password settings cannot be used.
+    pub async fn prepare(&self) -> Result<(), PrepareError> {
+        self.passwords().check_settings()?;
+        self.keys().renew().await?;
+        Ok(())
+    }
+
+    /// Its routes.
+    pub fn http(&self, permissions: Arc<dyn PermissionSource>) -> ServiceApi {
+        routes::api(self.clone(), permissions)
+    }
+
+    /// Its gRPC API.
+    pub fn grpc(&self) -> tonic::service::Routes {
+        rpc::routes(self.clone())
+    }
+
+    /// The events it reacts to.
+    pub fn subscriptions(&self) -> Subscriptions {
+        Subscriptions::new().with(consumers::ProvisionOwner {
+            clock: self.0.clock.clone(),
+        })
+    }
+
+    /// Its background work: housekeeping.
+    pub fn start(&self, tasks: &TaskTracker, stop: CancellationToken) {
+        tasks.spawn(self.clone().keep_house(stop));
+    }
+
+    fn config(&self) -> &IdentityConfig {
+        &self.0.config
+    }
+
+    fn database(&self) -> &Database {
+        &self.0.database
+    }
+
+    fn tenants(&self) -> &Tenants {
+        &self.0.tenants
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    fn passwords(&self) -> &Passwords {
+        &self.0.passwords
+    }
+}

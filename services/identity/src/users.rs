@@ -1,0 +1,92 @@
+//! People: global accounts and their memberships in tenants.
+
+pub(crate) mod http;
+mod invite;
+mod register;
+pub(crate) mod store;
+
+use plaza_database::DatabaseError;
+use plaza_kernel::{Failure, FieldError, Kind, TenantId, UserId};
+
+pub use invite::InviteError;
+pub(crate) use invite::{Invitation, Invite};
+pub use register::RegisterError;
+pub(crate) use register::Registration;
+pub use store::Member;
+
+use crate::Identity;
+
+/// The name of a person in a tenant: at most 200 characters, no control characters; may be empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct PersonName(String);
+
+/// The text is not a name that Plaza accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a name has at most 200 characters and no control characters")]
+pub(crate) struct InvalidName;
+
+impl PersonName {
+    pub(crate) fn parse(text: Option<&str>) -> Result<Self, InvalidName> {
+        let text = text.unwrap_or_default().trim();
+        let accepted = text.chars().count() <= 200 && !text.chars().any(char::is_control);
+        if accepted {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidName)
+        }
+    }
+
+    pub(crate) fn into_text(self) -> String {
+        self.0
+    }
+}
+
+impl Failure for InvalidName {
+    fn kind(&self) -> Kind {
+        Kind::Invalid
+    }
+
+    fn code(&self) -> &'static str {
+        "INVALID_NAME"
+    }
+
+    fn fields(&self) -> Vec<FieldError> {
+        vec![FieldError::new("/name", self.code(), self.to_string())]
+    }
+}
+
+/// A member cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum MemberError {
+    /// No such member of this tenant.
+    #[error("the user does not exist")]
+    NotFound,
+    /// The database failed.
+    #[error("the user could not be read")]
+    Database(#[from] DatabaseError),
+}
+
+impl Failure for MemberError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NotFound => Kind::NotFound,
+            Self::Database(error) => error.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "USER_NOT_FOUND",
+            Self::Database(error) => error.code(),
+        }
+    }
+}
+
+impl Identity {
+    /// One member of a tenant.
+    pub(crate) async fn member(&self, tenant: TenantId, user: UserId) -> Result<Member, MemberError> {
+        store::member(self.database(), tenant, user)
+            .await?
+            .ok_or(MemberError::NotFound)
+    }
+}

@@ -1,0 +1,314 @@
+//! Identity mounted alone, with a tenancy that knows what a test tells it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::StatusCode;
+use plaza_contracts::events::TenantCreated;
+use plaza_contracts::proto::identity::identity_client::IdentityClient;
+use plaza_contracts::proto::identity::{CheckSessionRequest, CreateOwnerLinkRequest};
+use plaza_contracts::proto::tenancy::tenancy_server::{Tenancy, TenancyServer};
+use plaza_contracts::proto::tenancy::{GetRequest, ResolveRequest, Tenant};
+use plaza_contracts::services;
+use plaza_contracts::tokens::AccessClaims;
+use plaza_crypto::KeyRing;
+use plaza_database::Database;
+use plaza_identity::{Registration, Identity, IdentityConfig};
+use plaza_kernel::{Caller, Clock, Failure, Kind, ManualClock, TenantId};
+use plaza_messaging::outbox;
+use plaza_rpc::{Directory, RpcError, RpcSettings, Transport};
+use plaza_testkit::{Mounted, Permit, Reply, TestDatabase, callers, settle};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use tonic::{Request, Response, Status};
+
+pub(crate) const PASSWORD: &str = "violet harbour 7 lanterns";
+
+/// Identity and what it stands on.
+pub(crate) struct House {
+    pub(crate) database: TestDatabase,
+    pub(crate) identity: Identity,
+    pub(crate) mounted: Mounted,
+    pub(crate) clock: Clock,
+    pub(crate) time: ManualClock,
+    pub(crate) directory: Directory,
+    pub(crate) ring: KeyRing,
+    tenants: Tenants,
+}
+
+/// The pair of tokens of one login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tokens {
+    pub(crate) access: String,
+    pub(crate) refresh: String,
+}
+
+impl Tokens {
+    #[track_caller]
+    pub(crate) fn of(reply: Reply) -> Self {
+        let body = reply.assert_status(StatusCode::OK).value();
+        assert_eq!(
+            (body["token_type"].as_str(), body["expires_in"].as_u64()),
+            (Some("Bearer"), Some(600))
+        );
+        let text = |name: &str| body[name].as_str().unwrap().to_owned();
+        Self {
+            access: text("access_token"),
+            refresh: text("refresh_token"),
+        }
+    }
+
+    /// The claims, not verified.
+    pub(crate) fn claims(&self) -> AccessClaims {
+        let payload = self.access.split('.').nth(1).unwrap();
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+    }
+
+    pub(crate) fn caller(&self) -> Caller {
+        self.claims().caller().unwrap()
+    }
+}
+
+impl House {
+    pub(crate) async fn open() -> Self {
+        let config = IdentityConfig { registration: Registration::Open, ..IdentityConfig::default() };
+        Self::with(config).await
+    }
+
+    pub(crate) async fn with(config: IdentityConfig) -> Self {
+        let database = TestDatabase::fresh(&[plaza_identity::schema()]).await;
+        let (clock, time) = Clock::manual(Clock::system().now());
+        let ring = KeyRing::parse(&KeyRing::generate()).unwrap();
+        let (directory, tenants) = (Directory::new(RpcSettings::default()), Tenants::default());
+        directory.host(
+            services::TENANCY,
+            tonic::service::Routes::new(TenancyServer::new(tenants.clone())),
+        );
+        let identity = Identity::new(
+            config,
+            database.of(services::IDENTITY),
+            &directory,
+            clock.clone(),
+            ring.clone(),
+        );
+        directory.host(services::IDENTITY, identity.grpc());
+        let mounted = Mounted::new(identity.http(Permit::all()));
+        Self {
+            database,
+            identity,
+            mounted,
+            clock,
+            time,
+            directory,
+            ring,
+            tenants,
+        }
+    }
+
+    /// The same service again: another process on the same database.
+    pub(crate) fn another(&self, database: Database) -> Identity {
+        Identity::new(
+            IdentityConfig::default(),
+            database,
+            &self.directory,
+            self.clock.clone(),
+            self.ring.clone(),
+        )
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
+        self.mounted.anonymous().post(path, &body).await
+    }
+
+    /// A tenant that tenancy knows.
+    pub(crate) fn know_tenant(&self, slug: &str, status: &str) -> TenantId {
+        let tenant = self
+            .tenants
+            .0
+            .lock()
+            .unwrap()
+            .get(slug)
+            .map(|(tenant, _)| *tenant);
+        let tenant = tenant.unwrap_or_else(callers::tenant);
+        self.tenants
+            .0
+            .lock()
+            .unwrap()
+            .insert(slug.to_owned(), (tenant, status.to_owned()));
+        tenant
+    }
+
+    /// A tenant whose owner has been provisioned by the event.
+    pub(crate) async fn tenant(&self, slug: &str, owner: &str) -> TenantId {
+        let tenant = self.know_tenant(slug, "active");
+        self.announce(tenant, slug, owner).await;
+        self.settle().await;
+        tenant
+    }
+
+    pub(crate) async fn announce(&self, tenant: TenantId, slug: &str, owner: &str) {
+        let created = TenantCreated {
+            tenant_id: tenant,
+            slug: slug.to_owned(),
+            name: slug.to_owned(),
+            admin_email: owner.to_owned(),
+        };
+        let tx = self.database.of(services::IDENTITY).begin(tenant);
+        outbox::append(&tx, &self.clock, &created).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    pub(crate) async fn settle(&self) {
+        settle([(
+            self.database.of(services::IDENTITY),
+            self.identity.subscriptions(),
+        )])
+        .await;
+    }
+
+    /// A tenant whose owner has set a password.
+    pub(crate) async fn tenant_with_owner(&self, slug: &str, owner: &str) -> TenantId {
+        let tenant = self.tenant(slug, owner).await;
+        let token = self.owner_link(tenant).await.unwrap();
+        self.set_up(&token, owner, PASSWORD).await.assert_ok();
+        tenant
+    }
+
+    pub(crate) async fn owner_link(&self, tenant: TenantId) -> Result<String, RpcError> {
+        let request = CreateOwnerLinkRequest {
+            tenant_id: tenant.to_string(),
+        };
+        let reply = self
+            .rpc()
+            .create_owner_link(request)
+            .await
+            .map_err(RpcError::from)?
+            .into_inner();
+        assert_eq!(
+            reply.expires_at,
+            (self.clock.now() + chrono::TimeDelta::hours(72)).timestamp()
+        );
+        Ok(reply.token)
+    }
+
+    pub(crate) fn rpc(&self) -> IdentityClient<Transport> {
+        IdentityClient::new(self.directory.transport(services::IDENTITY))
+    }
+
+    /// Whether the gateway would let this session in.
+    pub(crate) async fn stands(&self, caller: &Caller) -> bool {
+        let request = CheckSessionRequest {
+            session_id: caller.session.to_string(),
+            user_id: caller.subject.to_string(),
+            tenant_id: caller
+                .tenant()
+                .map(|tenant| tenant.to_string())
+                .unwrap_or_default(),
+        };
+        let reply = self.rpc().check_session(request).await.unwrap().into_inner();
+        assert!(!reply.active || reply.role == caller.role.as_str());
+        reply.active
+    }
+
+    pub(crate) async fn set_up(&self, token: &str, email: &str, password: &str) -> Reply {
+        self.post(
+            "/api/v1/auth/setup",
+            json!({"token": token, "email": email, "password": password}),
+        )
+        .await
+    }
+
+    /// The platform's administrator, made with the setup link.
+    pub(crate) async fn administrator(&self, email: &str) {
+        let token = self.identity.setup_link().await.unwrap().unwrap();
+        self.set_up(token.expose_secret(), email, PASSWORD)
+            .await
+            .assert_ok();
+    }
+
+    pub(crate) async fn log_in(&self, email: &str) -> Reply {
+        self.post(
+            "/api/v1/auth/login",
+            json!({"email": email, "password": PASSWORD}),
+        )
+        .await
+    }
+
+    pub(crate) async fn log_in_at(&self, tenant: &str, email: &str) -> Reply {
+        let body = json!({"email": email, "password": PASSWORD, "tenant": tenant});
+        self.post("/api/v1/auth/login", body).await
+    }
+
+    pub(crate) async fn refresh(&self, token: &str) -> Reply {
+        self.post("/api/v1/auth/refresh", json!({"refresh_token": token}))
+            .await
+    }
+
+    /// Names and payloads of everything ever said, from the outbox as it stands now.
+    pub(crate) async fn said(&self) -> Vec<(String, Value)> {
+        let admin = self.database.admin().await;
+        let rows = admin
+            .query("SELECT name, payload FROM identity.outbox ORDER BY id", &[])
+            .await
+            .unwrap();
+        let read = |row: &tokio_postgres::Row| (row.get(0), serde_json::from_str(row.get(1)).unwrap());
+        rows.iter().map(read).collect()
+    }
+
+    /// One number from the database.
+    pub(crate) async fn count(&self, sql: &str) -> i64 {
+        self.database
+            .admin()
+            .await
+            .query_one(sql, &[])
+            .await
+            .unwrap()
+            .get(0)
+    }
+}
+
+/// A tenancy that knows slugs, ids and states.
+#[derive(Clone, Default)]
+struct Tenants(Arc<Mutex<HashMap<String, (TenantId, String)>>>);
+
+#[derive(Debug, thiserror::Error)]
+#[error("the tenant does not exist")]
+struct NoTenant;
+
+impl Failure for NoTenant {
+    fn kind(&self) -> Kind {
+        Kind::NotFound
+    }
+
+    fn code(&self) -> &'static str {
+        "TENANT_NOT_FOUND"
+    }
+}
+
+impl Tenants {
+    fn find(&self, fits: impl Fn(&str, TenantId) -> bool) -> Result<Response<Tenant>, Status> {
+        let tenants = self.0.lock().unwrap();
+        let found = tenants.iter().find(|(slug, (tenant, _))| fits(slug, *tenant));
+        plaza_rpc::answer(found.ok_or(NoTenant).map(|(slug, (tenant, status))| Tenant {
+            tenant_id: tenant.to_string(),
+            slug: slug.clone(),
+            name: slug.clone(),
+            status: status.clone(),
+        }))
+    }
+}
+
+#[tonic::async_trait]
+impl Tenancy for Tenants {
+    async fn resolve(&self, request: Request<ResolveRequest>) -> Result<Response<Tenant>, Status> {
+        let wanted = request.into_inner().slug;
+        self.find(|slug, _| slug == wanted)
+    }
+
+    async fn get(&self, request: Request<GetRequest>) -> Result<Response<Tenant>, Status> {
+        let wanted = request.into_inner().tenant_id;
+        self.find(|_, tenant| tenant.to_string() == wanted)
+    }
+}

@@ -1,0 +1,64 @@
+//! Dispatch: how a message leaves.
+//!
+//! Due work is rows. A sender is worked by one process at a time (a lease), which claims as many messages as may be
+//! in flight, commits, calls the provider, and writes down what came of it together with the next claim. So a crash at
+//! any line leaves at most the messages in flight in doubt, and those are `unknown`, not lost: a receipt that carries
+//! our reference resolves them, or time does (`sweep.rs`).
+//!
+//! Read `worker.rs` first, then `verdict.rs` (what an answer of the provider means).
+
+mod attempt;
+mod bucket;
+mod claims;
+mod doubt;
+mod hold;
+mod lease;
+pub(crate) mod settled;
+mod sweep;
+mod verdict;
+mod worker;
+mod working;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::Notification;
+use working::{Place, Working};
+
+/// The signal that messages became due.
+pub(crate) const DUE: &str = "notification.due";
+
+/// Starts looking for due messages and for messages in doubt.
+pub(crate) fn start(notification: Notification, tasks: &TaskTracker, stop: CancellationToken) {
+    tasks.spawn(sweep::run(notification.clone(), stop.clone()));
+    tasks.spawn(discover(notification, tasks.clone(), stop));
+}
+
+/// Gives every sender with due messages a worker, until told to stop.
+async fn discover(notification: Notification, workers: TaskTracker, stop: CancellationToken) {
+    let due = notification.inner.database.signal(DUE);
+    let working = Working::default();
+    while !stop.is_cancelled() {
+        match lease::due_senders(&notification.inner.database, notification.inner.clock.now()).await {
+            Ok(found) => {
+                for place in found.into_iter().filter_map(|key| working.begin(key, &due)) {
+                    workers.spawn(work(notification.clone(), place, stop.clone()));
+                }
+            }
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "due senders not found"),
+        }
+        tokio::select! {
+            () = due.notified() => {}
+            () = tokio::time::sleep(notification.inner.config.poll()) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}
+
+/// A failure is not tried again at once: the next look at the queue finds the sender due.
+async fn work(notification: Notification, place: Place, stop: CancellationToken) {
+    if let Err(error) = worker::run(&notification, &place, stop).await {
+        let (_, sender) = place.key();
+        tracing::warn!(%sender, error = &error as &dyn std::error::Error, "sender not worked to the end");
+    }
+}

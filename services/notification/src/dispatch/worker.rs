@@ -1,0 +1,285 @@
+//! The worker of one sender: claims, sends, writes down, until nothing is due.
+//!
+//! What came back from the provider is held until it is written down. When the database is away, nothing more is
+//! claimed, what is in flight is waited for, and writing is tried again until the claims have been resolved without us.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::{FutureExt, StreamExt};
+use plaza_database::DatabaseError;
+use tokio_util::sync::CancellationToken;
+
+use super::attempt::{self, Finished, InFlight};
+use super::bucket::Bucket;
+use super::claims::{self, Claim, Claimed, Settled};
+use super::hold::Hold;
+use super::settled;
+use super::verdict::{self, Answer, Effect};
+use super::working::Place;
+use crate::providers::SendFailure;
+use crate::{Notification, NotificationConfig};
+
+/// How often it is looked whether sources are settled while there is more to do.
+const ANNOUNCE: TimeDelta = TimeDelta::milliseconds(250);
+
+/// The longest nap of a worker that waits for a token.
+const NAP: Duration = Duration::from_millis(500);
+
+/// How often writing is tried in vain once the process has to end.
+const LAST_TRIES: u32 = 3;
+
+struct Worker<'a> {
+    notification: &'a Notification,
+    hold: Hold<'a>,
+    bucket: Bucket,
+    /// Until when the claims made so far hold.
+    claimed_until: DateTime<Utc>,
+    /// What came back and is not written down yet.
+    unwritten: Vec<Settled>,
+    /// What the sender is to be stopped with, and why.
+    stop_with: Option<(&'static str, String)>,
+    /// Sources of which something was settled since they were last looked at, and when to look.
+    touched: BTreeSet<String>,
+    announce_at: DateTime<Utc>,
+    /// No more claims: told to stop, or the sender was stopped, or the lease is lost, or the database is away.
+    draining: bool,
+    /// Failures of the database in a row.
+    failures: u32,
+}
+
+/// Works a sender until nothing of it is due, or another process works it.
+pub(super) async fn run(
+    notification: &Notification,
+    place: &Place,
+    stop: CancellationToken,
+) -> Result<(), DatabaseError> {
+    let Some(hold) = Hold::take(notification, place.key()).await? else {
+        return Ok(());
+    };
+    let mut worker = Worker::new(notification, place, hold);
+    let worked = worker.work(&stop).await;
+    worker.announce().await;
+    // The lease goes back whatever happened, or nobody could go on before it runs out.
+    let ended = worker.hold.end().await;
+    place.keep(worker.bucket);
+    worked.and(ended)
+}
+
+impl<'a> Worker<'a> {
+    fn new(notification: &'a Notification, place: &Place, hold: Hold<'a>) -> Self {
+        let now = notification.inner.clock.now();
+        Self {
+            notification,
+            bucket: place.bucket(hold.rate, now),
+            hold,
+            claimed_until: now,
+            unwritten: Vec::new(),
+            stop_with: None,
+            touched: BTreeSet::new(),
+            announce_at: now + ANNOUNCE,
+            draining: false,
+            failures: 0,
+        }
+    }
+
+    async fn work(&mut self, stop: &CancellationToken) -> Result<(), DatabaseError> {
+        let mut in_flight = InFlight::new();
+        loop {
+            self.draining |= stop.is_cancelled();
+            let allowed = self.allowance(in_flight.len());
+            match self.turn(allowed).await {
+                Ok(claimed) => {
+                    let nothing_left = self.draining || (allowed > 0 && claimed.is_empty());
+                    self.depart(&mut in_flight, claimed);
+                    if in_flight.is_empty() && nothing_left {
+                        return Ok(());
+                    }
+                }
+                Err(error) => self.bear(error, in_flight.is_empty(), stop)?,
+            }
+            if self.now() >= self.announce_at {
+                self.announce().await;
+            }
+            self.wait(&mut in_flight, stop).await;
+        }
+    }
+
+    /// How many messages may be claimed now.
+    fn allowance(&mut self, in_flight: usize) -> usize {
+        let free = self.config().in_flight().saturating_sub(in_flight);
+        let now = self.now();
+        if self.draining {
+            0
+        } else {
+            self.bucket.take(free, now)
+        }
+    }
+
+    /// One transaction in two flights: what came back is written down and the next messages are claimed, then the
+    /// commit. Tokens that nothing will be sent for go back.
+    async fn turn(&mut self, allowed: usize) -> Result<Vec<Claimed>, DatabaseError> {
+        let turned = self.write_and_claim(allowed).await;
+        let sent = turned.as_ref().map_or(0, |claimed| {
+            claimed.iter().filter(|message| !message.suppressed).count()
+        });
+        self.bucket.give_back(allowed - sent);
+        turned
+    }
+
+    async fn write_and_claim(&mut self, allowed: usize) -> Result<Vec<Claimed>, DatabaseError> {
+        if self.unwritten.is_empty() && allowed == 0 {
+            return Ok(Vec::new());
+        }
+        let now = self.now();
+        let claim = Claim {
+            sender: self.hold.sender,
+            holder: self.hold.holder,
+            now,
+            until: now + self.config().lease(),
+            most: allowed,
+        };
+        let tx = self.notification.inner.database.begin(self.hold.tenant);
+        let (written, claimed) = tokio::join!(
+            claims::settle(&tx, &self.unwritten, now),
+            claims::claim(&tx, claim)
+        );
+        written?;
+        let claimed = claimed?;
+        if let Some((status, reason)) = &self.stop_with {
+            self.hold.stop(&tx, (status, reason), now).await?;
+        }
+        tx.commit().await?;
+        self.failures = 0;
+        self.stop_with = None;
+        self.claimed_until = claim.until;
+        self.touched
+            .extend(self.unwritten.drain(..).map(|settled| settled.source));
+        Ok(claimed)
+    }
+
+    /// Sets the claimed messages on their way, but for those that were skipped.
+    fn depart(&mut self, in_flight: &mut InFlight<'a>, claimed: Vec<Claimed>) {
+        for message in claimed {
+            if message.suppressed {
+                self.touched.insert(message.source);
+                continue;
+            }
+            let account = Arc::clone(&self.hold.account);
+            in_flight.push(attempt::send(self.notification, account, message, self.claimed_until).boxed());
+        }
+    }
+
+    /// The database failed: nothing more is claimed, and what is unwritten is kept. Given up once nobody waits for it
+    /// any more: by then the sweeper has resolved every claim of ours.
+    fn bear(
+        &mut self,
+        error: DatabaseError,
+        landed: bool,
+        stop: &CancellationToken,
+    ) -> Result<(), DatabaseError> {
+        self.draining = true;
+        self.failures += 1;
+        let resolved = self.claimed_until + self.config().unknown_wait();
+        let in_vain = self.now() >= resolved || (stop.is_cancelled() && self.failures >= LAST_TRIES);
+        if landed && (in_vain || self.unwritten.is_empty()) {
+            return Err(error);
+        }
+        tracing::warn!(sender = %self.hold.sender, error = &error as &dyn Error, "outcomes not written down yet");
+        Ok(())
+    }
+
+    /// Waits for something to do: an answer, the database, or a token.
+    async fn wait(&mut self, in_flight: &mut InFlight<'a>, stop: &CancellationToken) {
+        if !in_flight.is_empty() {
+            self.next(in_flight).await;
+        } else if self.failures > 0 {
+            tokio::time::sleep(Duration::from_millis(100 << self.failures.min(4))).await;
+        } else {
+            let nap = self.bucket.wait(self.now()).min(NAP);
+            tokio::select! {
+                () = tokio::time::sleep(nap.min(self.hold.until_prolonging())) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        self.prolong().await;
+    }
+
+    /// Takes in what comes back next, and all that is there by then. Prolongs the lease meanwhile.
+    async fn next(&mut self, in_flight: &mut InFlight<'a>) {
+        loop {
+            match tokio::time::timeout(self.hold.until_prolonging(), in_flight.next()).await {
+                Ok(Some(one)) => break self.take_in(one),
+                Ok(None) => break,
+                Err(_) => self.prolong().await,
+            }
+        }
+        while let Some(Some(one)) = in_flight.next().now_or_never() {
+            self.take_in(one);
+        }
+    }
+
+    /// Judges what came back.
+    fn take_in(&mut self, finished: Finished) {
+        let now = self.now();
+        let answer = Answer {
+            result: &finished.result,
+            attempt: finished.attempt,
+            now,
+            jitter: rand::random(),
+        };
+        let (verdict, effect) = verdict::judge(self.config(), &answer);
+        metrics::counter!("plaza_messages_total", "outcome" => verdict.name()).increment(1);
+        if matches!(finished.result, Ok(_) | Err(SendFailure::Refused { .. })) {
+            self.bucket.reached();
+        }
+        match effect {
+            Effect::None => {}
+            Effect::SlowDown => self.bucket.slow_down(now),
+            Effect::Rest => self.bucket.unreached(now, self.config().retry_milliseconds / 4),
+            Effect::Stop { status, reason } => {
+                // Before anything more of it is claimed.
+                self.draining = true;
+                self.stop_with = Some((status, reason));
+            }
+        }
+        self.unwritten.push(Settled {
+            id: finished.id,
+            source: finished.source,
+            epoch: finished.epoch,
+            verdict,
+        });
+    }
+
+    /// Without the lease nothing more is claimed; what is in flight is ours all the same, its rows say so.
+    async fn prolong(&mut self) {
+        match self.hold.prolong().await {
+            Ok(held) => self.draining |= !held,
+            Err(error) => {
+                self.draining = true;
+                tracing::warn!(sender = %self.hold.sender, error = &error as &dyn Error, "lease not prolonged");
+            }
+        }
+    }
+
+    /// Whoever waits for an announcement that is lost here asks for the counts now and then.
+    async fn announce(&mut self) {
+        self.announce_at = self.now() + ANNOUNCE;
+        let touched = std::mem::take(&mut self.touched);
+        if let Err(error) = settled::announce(self.notification, self.hold.tenant, &touched).await {
+            tracing::warn!(sender = %self.hold.sender, error = &error as &dyn Error, "settled sources not announced");
+            self.touched.extend(touched);
+        }
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.notification.inner.clock.now()
+    }
+
+    fn config(&self) -> &'a NotificationConfig {
+        &self.notification.inner.config
+    }
+}

@@ -1,0 +1,106 @@
+//! The senders that this process works now, and what it knows of their rates.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+use plaza_contracts::ids::SenderId;
+use plaza_kernel::TenantId;
+use tokio::sync::Notify;
+
+use super::bucket::Bucket;
+
+/// A sender of a tenant.
+pub(super) type Key = (TenantId, SenderId);
+
+/// The senders that this process works now.
+#[derive(Clone, Default)]
+pub(super) struct Working(Arc<Mutex<Known>>);
+
+#[derive(Default)]
+struct Known {
+    /// Each with whether it was found due once more while it was worked.
+    busy: HashMap<Key, bool>,
+    /// Kept between two workers of a sender, or each would begin with a burst of its own.
+    buckets: HashMap<Key, Bucket>,
+}
+
+impl Working {
+    /// Marks the sender as worked, unless it is: then whoever works it now will be followed by another.
+    pub(super) fn begin(&self, key: Key, due: &Arc<Notify>) -> Option<Place> {
+        let mut known = self.known();
+        if let Some(again) = known.busy.get_mut(&key) {
+            *again = true;
+            return None;
+        }
+        known.busy.insert(key, false);
+        Some(Place {
+            working: self.clone(),
+            key,
+            due: Arc::clone(due),
+        })
+    }
+
+    // Every change is one call on a map, so a panic elsewhere cannot leave it half changed.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of the one worker of a sender. Given up when dropped, however the worker ends, a panic included; what
+/// became due after the worker's last look is then looked for at once.
+pub(super) struct Place {
+    working: Working,
+    key: Key,
+    due: Arc<Notify>,
+}
+
+impl Place {
+    /// Whose place it is.
+    pub(super) fn key(&self) -> Key {
+        self.key
+    }
+
+    /// The sender's bucket, as the worker before left it.
+    pub(super) fn bucket(&self, rate: i32, now: DateTime<Utc>) -> Bucket {
+        let kept = self.working.known().buckets.remove(&self.key);
+        kept.filter(|bucket| bucket.rate() == rate)
+            .unwrap_or_else(|| Bucket::new(rate, now))
+    }
+
+    /// Keeps the bucket for the next worker.
+    pub(super) fn keep(&self, bucket: Bucket) {
+        self.working.known().buckets.insert(self.key, bucket);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.working.known().busy.remove(&self.key) == Some(true) {
+            self.due.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use plaza_kernel::Clock;
+
+    use super::*;
+
+    #[test]
+    fn what_is_found_due_while_it_is_worked_is_looked_at_once_more() {
+        let clock = Clock::system();
+        let key = (TenantId::generate(&clock), SenderId::generate(&clock));
+        let (working, due) = (Working::default(), Arc::new(Notify::new()));
+        let place = working.begin(key, &due).unwrap();
+        drop(place);
+        assert!(due.notified().now_or_never().is_none(), "nobody asked again");
+        let place = working.begin(key, &due).unwrap();
+        assert!(working.begin(key, &due).is_none());
+        drop(place);
+        assert!(due.notified().now_or_never().is_some());
+        assert!(working.begin(key, &due).is_some());
+    }
+}

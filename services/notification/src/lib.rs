@@ -1,0 +1,109 @@
+//! Notification: everything that Plaza sends to people. The only service that does.
+//!
+//! Owns       schema `notification`: senders and their secrets, messages, receipts, suppressions
+//! Offers     HTTP `/api/v1/notifications`, `/webhooks/meta`, gRPC `plaza.notification.v1`
+//! Publishes  `notification.source.settled`
+//! Consumes   `broadcast.send` (messages to be sent), `tenant.created` (a development sender)
+//! Needs      the providers, over HTTP
+//!
+//! Read `messages.rs` first (the ladder of states), then `dispatch.rs` (how a message leaves).
+
+mod config;
+mod consumers;
+mod dispatch;
+mod messages;
+mod providers;
+mod receipts;
+mod routes;
+mod rpc;
+mod senders;
+mod suppressions;
+
+use std::sync::Arc;
+
+use plaza_contracts::services::NOTIFICATION;
+use plaza_crypto::KeyRing;
+use plaza_database::{Database, Schema, migrations};
+use plaza_kernel::Clock;
+use plaza_messaging::Subscriptions;
+use plaza_web::{PermissionSource, ServiceApi};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use config::{NotificationConfig, WhatsAppConfig};
+
+use providers::WhatsApp;
+
+/// The service. Cheap to clone.
+#[derive(Clone)]
+pub struct Notification {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: NotificationConfig,
+    database: Database,
+    clock: Clock,
+    keys: KeyRing,
+    whatsapp: WhatsApp,
+}
+
+/// The service cannot be composed of these settings.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client of a provider cannot be made")]
+pub struct NotComposed(#[from] reqwest::Error);
+
+/// The schema and its migrations.
+pub fn schema() -> Schema {
+    Schema::new(NOTIFICATION, migrations!["V20261120120000__messages"]).with(plaza_messaging::migrations())
+}
+
+impl Notification {
+    /// Composes the service; connects to nothing yet.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made.
+    pub fn new(
+        config: NotificationConfig,
+        database: Database,
+        clock: Clock,
+        keys: KeyRing,
+    ) -> Result<Self, NotComposed> {
+        let whatsapp = WhatsApp::new(&config)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                config,
+                database,
+                clock,
+                keys,
+                whatsapp,
+            }),
+        })
+    }
+
+    /// Its HTTP API.
+    pub fn http(&self, permissions: Arc<dyn PermissionSource>) -> ServiceApi {
+        routes::api().build(self.clone(), permissions)
+    }
+
+    /// Its gRPC API.
+    pub fn grpc(&self) -> tonic::service::Routes {
+        rpc::routes(self.clone())
+    }
+
+    /// What it reacts to.
+    pub fn subscriptions(&self) -> Subscriptions {
+        Subscriptions::new()
+            .with(consumers::QueueMessages {
+                clock: self.inner.clock.clone(),
+            })
+            .with(consumers::AddDevelopmentSender {
+                notification: self.clone(),
+            })
+    }
+
+    /// Sends what is due until `stop` is cancelled; what is with a provider then is waited for and written down.
+    pub fn start(&self, tasks: &TaskTracker, stop: CancellationToken) {
+        dispatch::start(self.clone(), tasks, stop);
+    }
+}

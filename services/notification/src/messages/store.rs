@@ -1,0 +1,196 @@
+//! All SQL that looks at messages or queues them. Claiming and settling are in `dispatch/store.rs`.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use plaza_contracts::events::BroadcastSend;
+use plaza_contracts::ids::{MessageId, SenderId};
+use plaza_database::{Database, DatabaseError, TenantTx, row, statements};
+use plaza_kernel::TenantId;
+use uuid::Uuid;
+
+use super::{Message, State};
+
+row! {
+    /// A message's row.
+    struct Stored {
+        id: MessageId,
+        source: String,
+        sender_id: SenderId,
+        channel: String,
+        address: String,
+        state: String,
+        provider_id: Option<String>,
+        error_code: Option<String>,
+        error_text: Option<String>,
+        attempts: i32,
+        created_at: DateTime<Utc>,
+        updated_at: DateTime<Utc>,
+    }
+}
+
+statements! {
+    static QUEUE: (TenantId, String, SenderId, Vec<Uuid>, Vec<String>, Vec<String>, Vec<String>, DateTime<Utc>) => () =
+        "INSERT INTO notification.messages
+                (tenant_id, id, source, sender_id, channel, address, content, state, due_at, created_at, updated_at)
+         SELECT $1, m.id, $2, $3, m.channel, m.address, m.content, 'queued', $8, $8, $8
+           FROM unnest($4::uuid[], $5::text[], $6::text[], $7::text[]) AS m (id, channel, address, content)
+         ON CONFLICT (tenant_id, id) DO NOTHING";
+    static COUNTS: (TenantId, String) => (String, i64) =
+        "SELECT state, count(*) FROM notification.messages WHERE tenant_id = $1 AND source = $2 GROUP BY state";
+    static GET: (TenantId, MessageId) => Stored =
+        "SELECT id, source, sender_id, channel, address, state, provider_id, error_code, error_text, attempts,
+                created_at, updated_at
+           FROM notification.messages WHERE tenant_id = $1 AND id = $2";
+    // Two statements, because a plan for "any source" would not use the index of sources. No id is greater than the
+    // last one there can be, so the order of ids is a range of the index with a cursor and without.
+    static LIST: (TenantId, Option<String>, Option<Uuid>, i64, i64) => Stored =
+        "SELECT id, source, sender_id, channel, address, state, provider_id, error_code, error_text, attempts,
+                created_at, updated_at
+           FROM notification.messages
+          WHERE tenant_id = $1
+            AND ($2::text IS NULL OR state = $2)
+            AND id < coalesce($3, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+          ORDER BY id DESC
+          LIMIT $4 OFFSET $5";
+    static LIST_OF_SOURCE: (TenantId, String, Option<String>, Option<Uuid>, i64, i64) => Stored =
+        "SELECT id, source, sender_id, channel, address, state, provider_id, error_code, error_text, attempts,
+                created_at, updated_at
+           FROM notification.messages
+          WHERE tenant_id = $1 AND source = $2
+            AND ($3::text IS NULL OR state = $3)
+            AND id < coalesce($4, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+          ORDER BY id DESC
+          LIMIT $5 OFFSET $6";
+    static OPEN: (TenantId, String) => (bool,) =
+        "SELECT EXISTS (SELECT FROM notification.messages
+                         WHERE tenant_id = $1 AND source = $2 AND state IN ('queued', 'leased', 'unknown'))";
+}
+
+/// Which messages somebody wants to see.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Filter {
+    pub(crate) source: Option<String>,
+    pub(crate) state: Option<State>,
+    pub(crate) after: Option<Uuid>,
+    /// How many to pass over.
+    pub(crate) skip: i64,
+}
+
+/// The source of a campaign's messages.
+pub(crate) fn source_of(event: &BroadcastSend) -> String {
+    format!("campaign:{}", event.campaign_id)
+}
+
+/// Queues a batch; messages that are there already stay as they are.
+pub(crate) async fn queue(tx: &TenantTx, batch: &BroadcastSend, at: DateTime<Utc>) -> Result<(), QueueError> {
+    let mut contents = Vec::with_capacity(batch.messages.len());
+    for message in &batch.messages {
+        contents.push(serde_json::to_string(&message.content)?);
+    }
+    let ids = batch
+        .messages
+        .iter()
+        .map(|message| message.message_id.as_uuid())
+        .collect();
+    let channels = batch
+        .messages
+        .iter()
+        .map(|message| message.channel.clone())
+        .collect();
+    let addresses = batch.messages.iter().map(|message| message.to.clone()).collect();
+    let params = (
+        tx.tenant(),
+        source_of(batch),
+        batch.sender_id,
+        ids,
+        channels,
+        addresses,
+        contents,
+        at,
+    );
+    tx.execute(&QUEUE, params).await?;
+    Ok(())
+}
+
+/// Why a batch was not queued.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum QueueError {
+    #[error("a message's content cannot be written as JSON")]
+    Content(#[from] serde_json::Error),
+    #[error("database failed")]
+    Database(#[from] DatabaseError),
+}
+
+/// How many messages of a source are in each state.
+pub(crate) async fn counts(tx: &TenantTx, source: &str) -> Result<BTreeMap<String, u64>, DatabaseError> {
+    let rows = tx.all(&COUNTS, (tx.tenant(), source.to_owned())).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(state, count)| (state, u64::try_from(count).unwrap_or_default()))
+        .collect())
+}
+
+/// Whether something of this source may still be sent.
+pub(crate) async fn is_open(tx: &TenantTx, source: &str) -> Result<bool, DatabaseError> {
+    Ok(tx.one(&OPEN, (tx.tenant(), source.to_owned())).await?.0)
+}
+
+/// One message.
+pub(crate) async fn get(
+    database: &Database,
+    tenant: TenantId,
+    id: MessageId,
+) -> Result<Option<Message>, DatabaseError> {
+    Ok(database
+        .read(tenant, &GET, (tenant, id))
+        .await?
+        .into_iter()
+        .next()
+        .and_then(Stored::into_message))
+}
+
+/// Messages, newest first: at most `limit`.
+pub(crate) async fn list(
+    database: &Database,
+    tenant: TenantId,
+    filter: Filter,
+    limit: i64,
+) -> Result<Vec<Message>, DatabaseError> {
+    let state = filter.state.map(|state| state.as_str().to_owned());
+    let Filter {
+        source, after, skip, ..
+    } = filter;
+    let rows = match source {
+        Some(source) => {
+            let params = (tenant, source, state, after, limit, skip);
+            database.read(tenant, &LIST_OF_SOURCE, params).await?
+        }
+        None => {
+            database
+                .read(tenant, &LIST, (tenant, state, after, limit, skip))
+                .await?
+        }
+    };
+    Ok(rows.into_iter().filter_map(Stored::into_message).collect())
+}
+
+impl Stored {
+    /// The check constraint of the table admits no state that does not parse.
+    fn into_message(self) -> Option<Message> {
+        Some(Message {
+            id: self.id,
+            source: self.source,
+            sender_id: self.sender_id,
+            channel: self.channel,
+            address: self.address,
+            state: self.state.parse().ok()?,
+            provider_id: self.provider_id,
+            error_code: self.error_code,
+            error_text: self.error_text,
+            attempts: self.attempts,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        })
+    }
+}

@@ -1,0 +1,138 @@
+//! Handlers of `/api/v1/notifications/suppressions`.
+
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use http::StatusCode;
+use plaza_contracts::permissions::{ManageSuppressions, ViewSuppressions};
+use plaza_kernel::{FieldError, Kind, Page};
+use plaza_web::{ApiError, ApiErrors, Granted, Json, May, PageParams, Path, Query};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Suppression, SuppressionId, is_e164, store};
+use crate::Notification;
+use crate::senders::WHATSAPP;
+
+/// An address to be suppressed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SuppressBody {
+    /// In E.164.
+    #[schema(example = "+4915117404120")]
+    address: String,
+    /// Why, for people.
+    #[schema(example = "asked by telephone")]
+    reason: Option<String>,
+}
+
+/// An address that must not be written to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SuppressionView {
+    /// Its id.
+    id: SuppressionId,
+    /// `whatsapp`.
+    channel: String,
+    /// In E.164.
+    address: String,
+    /// Why.
+    reason: String,
+    /// Since when.
+    created_at: DateTime<Utc>,
+}
+
+impl From<Suppression> for SuppressionView {
+    fn from(suppression: Suppression) -> Self {
+        Self {
+            id: suppression.id,
+            channel: suppression.channel,
+            address: suppression.address,
+            reason: suppression.reason,
+            created_at: suppression.created_at,
+        }
+    }
+}
+
+/// List suppressed addresses, newest first.
+#[utoipa::path(get, path = "/api/v1/notifications/suppressions", tag = "suppressions",
+    operation_id = "list_suppressions", params(PageParams),
+    responses((status = 200, body = Page<SuppressionView>), ApiErrors))]
+pub(crate) async fn list_suppressions(
+    State(notification): State<Notification>,
+    granted: Granted<May<ViewSuppressions>>,
+    Query(page): Query<PageParams>,
+) -> Result<Json<Page<SuppressionView>>, ApiError> {
+    let page = store::list(
+        &notification.inner.database,
+        granted.tenant(),
+        page.parse()?,
+        page.skip()?,
+    )
+    .await?;
+    Ok(Json(page.map(SuppressionView::from)))
+}
+
+/// Suppress an address: nothing is sent to it any more, whatever is queued.
+#[utoipa::path(post, path = "/api/v1/notifications/suppressions", tag = "suppressions", operation_id = "suppress",
+    request_body = SuppressBody, responses((status = 201, body = SuppressionView), ApiErrors))]
+pub(crate) async fn suppress(
+    State(notification): State<Notification>,
+    granted: Granted<May<ManageSuppressions>>,
+    Json(body): Json<SuppressBody>,
+) -> Result<(StatusCode, Json<SuppressionView>), ApiError> {
+    let clock = &notification.inner.clock;
+    let new = Suppression {
+        id: SuppressionId::generate(clock),
+        channel: WHATSAPP.to_owned(),
+        address: checked(body.address)?,
+        reason: body
+            .reason
+            .unwrap_or_else(|| "added by hand".to_owned())
+            .chars()
+            .take(200)
+            .collect(),
+        created_at: clock.now(),
+    };
+    let tx = notification.inner.database.begin(granted.tenant());
+    let stands = store::add(&tx, new).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(stands.into())))
+}
+
+/// Lift a suppression.
+#[utoipa::path(delete, path = "/api/v1/notifications/suppressions/{id}", tag = "suppressions",
+    operation_id = "lift_suppression", params(("id" = SuppressionId, Path)),
+    responses((status = 204), ApiErrors))]
+pub(crate) async fn lift_suppression(
+    State(notification): State<Notification>,
+    granted: Granted<May<ManageSuppressions>>,
+    Path(id): Path<SuppressionId>,
+) -> Result<StatusCode, ApiError> {
+    let tx = notification.inner.database.begin(granted.tenant());
+    let found = store::remove(&tx, id).await?;
+    tx.commit().await?;
+    let not_found = || {
+        ApiError::new(
+            Kind::NotFound,
+            "SUPPRESSION_NOT_FOUND",
+            "this suppression does not exist",
+        )
+    };
+    if found {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(not_found())
+    }
+}
+
+fn checked(address: String) -> Result<String, ApiError> {
+    if is_e164(&address) {
+        return Ok(address);
+    }
+    let field = FieldError::new("/address", "NOT_E164", "a plus and 7 to 15 digits");
+    Err(ApiError::new(
+        Kind::Invalid,
+        "INVALID_SUPPRESSION",
+        "the address is not acceptable",
+    )
+    .with_fields(vec![field]))
+}

@@ -1,0 +1,8 @@
+//! Tenancy on a real database, its neighbours stubbed.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod catalogue;
+mod owner_links;
+mod stage;
+mod tenants;

@@ -1,0 +1,208 @@
+//! Carries out the plans: callbacks that are due are put together, signed and posted, until each is answered with
+//! 2xx.
+//!
+//! The steps of one message follow one another; messages do not wait for each other. A refused callback waits for
+//! itself; when the receiver cannot be reached at all, everything waits.
+
+mod queue;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::CONTENT_TYPE;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::ledger::{Ledger, MessageNumber};
+use crate::settings::SimulatorSettings;
+use crate::simulator::Simulator;
+use crate::whatsapp::callback::{Callback, SIGNATURE, sign};
+
+pub(crate) use queue::{Due, Queue};
+
+/// After how many refusals of one callback the log says so: a receiver may refuse a few while it starts.
+const TELLING: u16 = 3;
+
+/// The client for callbacks: it follows nothing and waits for nobody.
+pub(crate) fn client(settings: &SimulatorSettings) -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(Duration::from_secs(2))
+        .timeout(Duration::from_millis(settings.callback_timeout_milliseconds))
+        .pool_max_idle_per_host(settings.in_flight)
+        .build()
+}
+
+/// How a callback request ended.
+enum Answer {
+    /// 2xx.
+    Good,
+    /// Any other answer: this callback waits.
+    Refused(u16),
+    /// No answer, or one of something in between: everything waits.
+    Away(String),
+}
+
+/// Posts what is due until told to stop.
+pub(crate) async fn run(simulator: Simulator, url: String, tasks: TaskTracker, stop: CancellationToken) {
+    let settings = simulator.settings();
+    let permits = Arc::new(Semaphore::new(settings.in_flight));
+    loop {
+        let batch = async {
+            let permit = Arc::clone(&permits).acquire_owned().await.ok()?;
+            Some((permit, simulator.queue().take_due(settings.batch).await))
+        };
+        let Some(Some((permit, batch))) = stop.run_until_cancelled(batch).await else {
+            return;
+        };
+        let delivery = deliver(simulator.clone(), url.clone(), batch, permit);
+        tasks.spawn(stop.clone().run_until_cancelled_owned(delivery));
+    }
+}
+
+/// Posts the steps that are due. What is cut off here is posted again after the next start.
+async fn deliver(simulator: Simulator, url: String, batch: Vec<Due>, _permit: OwnedSemaphorePermit) {
+    let (steps, body) = compose(&simulator, &batch);
+    if steps.is_empty() {
+        return;
+    }
+    match post(&simulator, &url, body).await {
+        Answer::Good => {
+            if simulator.queue().resume() {
+                tracing::info!("callbacks are received again");
+            }
+            acknowledged(&simulator, &batch, &steps);
+        }
+        Answer::Refused(status) => {
+            if batch.iter().any(|due| due.refused >= TELLING) && simulator.queue().refuses() {
+                tracing::warn!(status, "callbacks are refused; they are kept and repeated");
+            }
+            refused(&simulator, &batch, |due| {
+                backoff(simulator.settings(), due.refused)
+            });
+        }
+        Answer::Away(reason) => {
+            if simulator
+                .queue()
+                .pause(|refused| backoff(simulator.settings(), refused))
+            {
+                tracing::warn!(
+                    reason,
+                    "callbacks cannot be delivered; they are kept and repeated"
+                );
+            }
+            refused(&simulator, &batch, |_| Duration::ZERO);
+        }
+    }
+}
+
+/// The steps that one request carries, and its body. Repetitions without a wait share the request.
+fn compose(simulator: &Simulator, batch: &[Due]) -> (Vec<(MessageNumber, u8)>, Vec<u8>) {
+    let ledger = simulator.ledger();
+    let settings = simulator.settings();
+    let (mut steps, mut callback) = (Vec::with_capacity(batch.len()), Callback::new(settings));
+    let mut room = settings.batch.saturating_sub(batch.len());
+    for due in batch.iter().filter(|due| due.era == ledger.era()) {
+        let Some(message) = ledger.messages().get(due.number as usize) else {
+            continue;
+        };
+        for (index, step) in (message.done..).zip(&message.steps[usize::from(message.done)..]) {
+            if index > message.done {
+                if step.wait > 0 || room == 0 {
+                    break;
+                }
+                room -= 1;
+            }
+            callback.push(message, step);
+            steps.push((due.number, index));
+        }
+    }
+    (steps, callback.into_body())
+}
+
+async fn post(simulator: &Simulator, url: &str, body: Vec<u8>) -> Answer {
+    let request = simulator
+        .client()
+        .post(url)
+        .header(CONTENT_TYPE, "application/json")
+        .header(SIGNATURE, sign(simulator.settings(), &body))
+        .body(body);
+    match request.send().await {
+        Ok(answer) if answer.status().is_success() => Answer::Good,
+        Ok(answer) => match answer.status().as_u16() {
+            status @ 502..=504 => Answer::Away(status.to_string()),
+            status => Answer::Refused(status),
+        },
+        Err(error) if error.is_timeout() => Answer::Away("timeout".to_owned()),
+        Err(error) if error.is_connect() => Answer::Away("connection refused".to_owned()),
+        Err(error) => Answer::Away(error.without_url().to_string()),
+    }
+}
+
+fn acknowledged(simulator: &Simulator, batch: &[Due], steps: &[(MessageNumber, u8)]) {
+    let mut ledger = simulator.ledger();
+    let Some(era) = batch.first().map(|due| due.era) else {
+        return;
+    };
+    if let Err(error) = ledger.acknowledge(era, steps) {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "cannot write down acknowledged callbacks"
+        );
+        drop(ledger);
+        return refused(simulator, batch, |due| backoff(simulator.settings(), due.refused));
+    }
+    let next: Vec<Due> = batch.iter().filter_map(|due| next_due(&ledger, due)).collect();
+    drop(ledger);
+    simulator.queue().push(next);
+}
+
+fn next_due(ledger: &Ledger, due: &Due) -> Option<Due> {
+    if due.era != ledger.era() {
+        return None;
+    }
+    let step = ledger.messages().get(due.number as usize)?.next_step()?;
+    Some(Due {
+        at: Instant::now() + Duration::from_millis(step.wait.into()),
+        refused: 0,
+        ..*due
+    })
+}
+
+fn refused(simulator: &Simulator, batch: &[Due], wait: impl Fn(&Due) -> Duration) {
+    let mut ledger = simulator.ledger();
+    ledger.callback_refused();
+    let era = ledger.era();
+    drop(ledger);
+    let again = batch.iter().filter(|due| due.era == era).map(|due| Due {
+        at: Instant::now() + wait(due),
+        refused: due.refused.saturating_add(1),
+        ..*due
+    });
+    simulator.queue().push(again);
+}
+
+fn backoff(settings: &SimulatorSettings, refused: u16) -> Duration {
+    let doubled = settings
+        .retry_first_milliseconds
+        .saturating_mul(1 << refused.min(20));
+    Duration::from_millis(doubled.min(settings.retry_longest_milliseconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest() {
+        let settings = SimulatorSettings::default();
+        let waits: Vec<u128> = (0..7)
+            .map(|refused| backoff(&settings, refused).as_millis())
+            .collect();
+        assert_eq!(waits, [200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
+        assert_eq!(backoff(&settings, u16::MAX).as_millis(), 5_000);
+    }
+}

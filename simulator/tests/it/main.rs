@@ -1,0 +1,11 @@
+//! The simulator over HTTP, as an adapter and a webhook see it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod callbacks;
+mod faults;
+mod load;
+mod peer;
+mod receiver;
+mod restart;
+mod send;

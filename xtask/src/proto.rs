@@ -1,0 +1,52 @@
+//! `cargo xtask proto`: the generated gRPC code, from `contracts/proto` into `contracts/src/gen`, without protoc.
+
+use std::path::Path;
+
+use anyhow::Context;
+
+use crate::workspace::root;
+
+/// Writes the generated code in place.
+///
+/// # Errors
+/// When a .proto file does not compile or a file cannot be written.
+pub(crate) fn generate() -> anyhow::Result<()> {
+    generate_into(&root().join("contracts/src/gen"))
+}
+
+fn generate_into(folder: &Path) -> anyhow::Result<()> {
+    let protos = root().join("contracts/proto");
+    let files = ["identity", "tenancy", "access", "notification", "broadcast"]
+        .map(|service| protos.join(format!("plaza/{service}/v1/{service}.proto")));
+    let descriptors = protox::compile(files, [&protos]).context("the .proto files do not compile")?;
+    tonic_prost_build::configure()
+        .out_dir(folder)
+        .build_transport(false)
+        .btree_map(".")
+        .compile_fds(descriptors)
+        .context("no code could be generated")?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_code_is_what_the_proto_files_give() {
+        let fresh = std::env::temp_dir().join(format!("plaza-proto-{}", std::process::id()));
+        std::fs::create_dir_all(&fresh).unwrap();
+        generate_into(&fresh).unwrap();
+        for entry in std::fs::read_dir(&fresh).unwrap() {
+            let path = entry.unwrap().path();
+            let committed = root().join("contracts/src/gen").join(path.file_name().unwrap());
+            assert_eq!(
+                std::fs::read_to_string(&path).unwrap(),
+                std::fs::read_to_string(&committed).unwrap_or_default(),
+                "{} is out of date: run `cargo xtask proto`",
+                committed.display(),
+            );
+        }
+        std::fs::remove_dir_all(&fresh).unwrap();
+    }
+}

@@ -140,13 +140,8 @@ impl ReadDoor {
     }
 
     fn living(&self) -> Vec<Arc<Shared>> {
-        self.places
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .flatten()
-            .cloned()
-            .collect()
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        places.iter().flatten().filter(|shared| shared.is_open()).cloned().collect()
     }
 }
 

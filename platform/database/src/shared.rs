@@ -48,11 +48,16 @@ impl Shared {
     }
 
     pub(crate) fn free_seats(&self) -> usize {
-        if self.seats.is_closed() {
-            0
-        } else {
+        if self.is_open() {
             self.seats.available_permits()
+        } else {
+            0
         }
+    }
+
+    /// Whether it still takes flights.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.seats.is_closed()
     }
 
     /// Ends the connection: its keeper makes another one.

@@ -13,4 +13,5 @@ mod process;
 mod shell;
 mod simulator;
 mod story;
+mod superuser;
 mod walk;

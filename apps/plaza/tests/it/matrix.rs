@@ -1,1 +1,68 @@
-//! To be written.
+//! The access matrix: every documented operation, asked by every kind of caller, against the real binary.
+//!
+//! Operations are taken from the document that the running Plaza serves: a new one has a row here before it can be
+//! merged, and what its rule promises is held against the answers (`rules.rs`).
+
+mod edges;
+mod foreign;
+mod operations;
+mod probes;
+mod rules;
+mod stage;
+
+use std::fmt::Write;
+
+use operations::documented;
+use rules::{Answers, Rules};
+use stage::Stage;
+
+#[tokio::test]
+async fn who_may_do_what() {
+    let stage = Stage::open().await;
+    let rules = Rules::of(&stage).await;
+    let names: Vec<&str> = stage.actors.iter().map(|actor| actor.name).collect();
+    let mut table = format!("operation | id | rule | {}\n", names.join(" | "));
+    let (operations, _) = documented(&stage.plaza).await;
+    for operation in &operations {
+        let mut answers = Answers::new();
+        write!(table, "{} {} | {} | {}", operation.method, operation.path, operation.id, operation.rule).unwrap();
+        for actor in &stage.actors {
+            let answer = stage.ask(operation, actor).await;
+            answers.insert(actor.name, answer.status.as_u16());
+            let (status, problem) = (answer.status.as_u16(), answer.json());
+            match problem["code"].as_str() {
+                Some(code) if status >= 400 => write!(table, " | {status} {code}").unwrap(),
+                _ => write!(table, " | {status}").unwrap(),
+            }
+        }
+        table.push('\n');
+        rules.check(operation, &answers);
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[tokio::test]
+async fn what_is_another_tenants_does_not_exist() {
+    let stage = Stage::open().await;
+    let (operations, document) = documented(&stage.plaza).await;
+    let lists: Vec<_> = operations.iter().filter(|operation| operation.is_list()).collect();
+    let marks = foreign::marks(&stage, &lists).await;
+    let before = foreign::fingerprints(&stage).await;
+
+    let compared = foreign::ids_in_paths(&stage, &operations).await;
+    assert!(compared >= 20, "only {compared} operations have ids in their paths");
+    foreign::lists_show_nothing(&stage, &lists, &marks).await;
+    foreign::ids_elsewhere(&stage, &operations, &document).await;
+    foreign::take_over(&stage).await;
+
+    assert_eq!(foreign::fingerprints(&stage).await, before, "somebody changed the tenant's rows");
+}
+
+#[tokio::test]
+async fn methods_hosts_and_headers_open_nothing() {
+    let stage = Stage::open().await;
+    let (operations, _) = documented(&stage.plaza).await;
+    edges::other_methods(&stage, &operations).await;
+    edges::hosts(&stage, &operations).await;
+    edges::headers(&stage, &operations).await;
+}

@@ -41,6 +41,7 @@ async fn a_read_that_is_neither_polled_nor_dropped_stops_nobody() {
     let ledger = Ledger::open().await;
     let tenant = ledger.tenant_with("acme").await;
     ledger.names(tenant).await;
+    ledger.database.read(tenant, &BULKY, (1,)).await.unwrap();
     // Enough rows that the answer fills every buffer between the server and the reader.
     let mut abandoned: Vec<_> = (0..20)
         .map(|_| Box::pin(ledger.database.read(tenant, &BULKY, (500,))))

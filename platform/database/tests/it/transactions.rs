@@ -330,17 +330,30 @@ async fn statements_end_in_time() {
 #[tokio::test]
 async fn a_stale_statement_is_a_conflict_once() {
     let ledger = Ledger::open().await;
-    let tx = ledger.database.begin_platform();
-    tx.all(&STAR, ()).await.unwrap();
-    tx.commit().await.unwrap();
+    let all_at_once = async || {
+        let transactions = [(); 3].map(|()| ledger.database.begin_platform());
+        let [one, two, three] = transactions.each_ref().map(|tx| tx.all(&STAR, ()));
+        let answers = tokio::join!(one, two, three);
+        for tx in transactions {
+            // The connection is free again when this returns.
+            let _ = tx.commit().await;
+        }
+        [answers.0, answers.1, answers.2]
+    };
+    assert!(
+        all_at_once().await.iter().all(Result::is_ok),
+        "three connections know the statement"
+    );
     let admin = ledger.test.admin().await;
     admin
         .batch_execute("ALTER TABLE ledger.rates ADD COLUMN note text")
         .await
         .unwrap();
+
     let error = ledger.database.begin_platform().all(&STAR, ()).await.unwrap_err();
     assert!(matches!(error, DatabaseError::Conflict(_)), "{error:?}");
-    ledger.database.begin_platform().all(&STAR, ()).await.unwrap();
+    let answers = all_at_once().await;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
 }
 
 #[tokio::test]

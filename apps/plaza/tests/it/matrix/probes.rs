@@ -121,11 +121,11 @@ impl Objects {
 }
 
 fn recipient(number: u32) -> Value {
-    json!({"name": "Guest", "phone": format!("+4915117407{number:04}"), "opted_in": true})
+    json!({"name": "Guest", "phone": format!("+491511741{number:04}"), "opted_in": true})
 }
 
 fn suppression(number: u32) -> Value {
-    json!({"address": format!("+4915117408{number:04}")})
+    json!({"address": format!("+491511742{number:04}")})
 }
 
 fn role(number: u32) -> Value {

@@ -2,10 +2,11 @@
 //!
 //! Owns       every connection, the embedded cluster, roles, migrations, the catalogue lint
 //! Offers     [`Database::read`] (one statement, one round trip), [`Database::begin`] (a [`TenantTx`]),
-//!            [`statements!`] and [`row!`] (typed statements), [`Schema`] and [`migrate`]
+//!            [`statements!`] and [`row!`] (typed statements), [`Schema`] and [`migrate`], [`lint`] and [`check`]
 //! Needs      `kernel`, `crypto` (role passwords)
 //!
-//! Read `statement.rs` first, then `read_door.rs` and `transaction.rs`.
+//! Read `statement.rs` first, then `read_door.rs` (with `shared.rs` and `keeper.rs`) and `transaction.rs` (with
+//! `pool.rs`). What migrations may call is in `migrate/plaza_schema.sql`.
 
 pub mod check;
 mod connector;
@@ -24,6 +25,7 @@ mod row;
 mod schema;
 mod scope_setting;
 mod scoped;
+mod settings;
 mod shared;
 mod signals;
 mod statement;
@@ -31,7 +33,7 @@ mod statements;
 mod tasks;
 mod transaction;
 
-pub use database::{Database, DatabaseLimits, DatabaseSettings, Databases, Login};
+pub use database::{Database, Databases};
 pub use error::{DatabaseError, kind, violated};
 pub use params::Params;
 pub use row::Row;
@@ -39,6 +41,7 @@ pub use row::Row;
 pub use row::column_mismatch;
 pub use schema::{Migration, Schema};
 pub use scoped::{PlatformTx, SystemTx, TenantTx};
+pub use settings::{DatabaseLimits, DatabaseSettings, Login};
 #[doc(hidden)]
 pub use statement::mismatches as statement_mismatches;
 pub use statement::{Query, RegisteredStatement, STATEMENTS, StatementRole, registered_by};

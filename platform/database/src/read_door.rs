@@ -92,7 +92,9 @@ impl ReadDoor {
             .flatten()
             .max_by_key(|shared| shared.free_seats())
             .and_then(Seat::take);
-        let complete = places.iter().all(Option::is_some);
+        let complete = places
+            .iter()
+            .all(|place| place.as_ref().is_some_and(|shared| shared.is_open()));
         drop(places);
         if !complete {
             keeper::start_all(self);
@@ -141,7 +143,12 @@ impl ReadDoor {
 
     fn living(&self) -> Vec<Arc<Shared>> {
         let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
-        places.iter().flatten().filter(|shared| shared.is_open()).cloned().collect()
+        places
+            .iter()
+            .flatten()
+            .filter(|shared| shared.is_open())
+            .cloned()
+            .collect()
     }
 }
 

@@ -64,6 +64,8 @@ statements! {
     pub(crate) static ALL_ACCOUNTS: () => Account = "SELECT tenant_id, name FROM ledger.accounts ORDER BY name";
     /// The same, one row, as the hot path has it.
     pub(crate) static ACCOUNT: (String,) => Account = "SELECT tenant_id, name FROM ledger.accounts WHERE name = $1";
+    /// The same, of many.
+    pub(crate) static SOME_ACCOUNTS: () => Account = "SELECT tenant_id, name FROM ledger.accounts LIMIT 100";
     /// How many.
     pub(crate) static COUNT_ACCOUNTS: () => (i64,) = "SELECT count(*) FROM ledger.accounts";
     /// Says itself whose row it is.

@@ -2,7 +2,7 @@
 
 use plaza_database::{Database, DatabaseError, Databases, Login};
 use plaza_testkit::TestDatabase;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::ledger::{self, LEDGER, Ledger};
 
@@ -22,7 +22,6 @@ struct Stranger {
 
 impl Stranger {
     async fn enter(ledger: &Ledger, powers: &str) -> Self {
-        use secrecy::ExposeSecret;
         let admin = ledger.test.admin().await;
         let name = format!("plaza_test_stranger_{}", ledger.clock.uuid().simple());
         admin
@@ -144,4 +143,24 @@ async fn an_address_that_cannot_be_read_is_told_at_once() {
         .err()
         .unwrap();
     assert!(matches!(error, DatabaseError::Misconfigured(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_refused_when_the_address_requires_it() {
+    let test = TestDatabase::fresh(&[ledger::schema()]).await;
+    let mut settings = test.settings();
+    settings.url = format!("{}?sslmode=require", settings.url.expose_secret()).into();
+    let database = Databases::new(settings).unwrap().of(LEDGER, Login::default());
+    // Without root certificates on this machine it does not even get so far.
+    let refused = match database {
+        Ok(database) => database.check_logins().await,
+        Err(error) => Err(error),
+    };
+    assert!(
+        matches!(
+            refused,
+            Err(DatabaseError::Unavailable(_) | DatabaseError::Misconfigured(_))
+        ),
+        "{refused:?}"
+    );
 }

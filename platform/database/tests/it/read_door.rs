@@ -209,6 +209,49 @@ async fn a_broken_connection_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_server_process_that_falls_silent_is_given_up() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let ledger = Ledger::open().await;
+    let limits = DatabaseLimits {
+        read_silence: Duration::from_millis(300),
+        ..DatabaseLimits::default()
+    };
+    let database = Databases::with_limits(ledger.test.settings(), limits)
+        .unwrap()
+        .of(LEDGER, Login::default())
+        .unwrap();
+    let (backend,) = database.read_platform(&BACKEND, ()).await.unwrap()[0];
+    let backend = Pid::from_raw(backend).unwrap();
+    kill_process(backend, Signal::STOP).unwrap();
+    let answer = tokio::time::timeout(Duration::from_secs(5), database.read_platform(&BACKEND, ())).await;
+    kill_process(backend, Signal::CONT).unwrap();
+    let (other,) = answer.expect("the read goes to another connection").unwrap()[0];
+    assert_ne!(other, backend.as_raw_nonzero().get());
+}
+
+#[test]
+fn a_runtime_that_ended_takes_no_connection_with_it() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let first = runtime();
+    let (ledger, tenant) = first.block_on(async {
+        let ledger = Ledger::open().await;
+        let tenant = ledger.tenant_with("acme").await;
+        assert_eq!(ledger.names(tenant).await, ["acme"]);
+        (ledger, tenant)
+    });
+    drop(first);
+    runtime().block_on(async {
+        assert_eq!(ledger.names(tenant).await, ["acme"]);
+        ledger.tenant_with("rival").await;
+    });
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_is_unavailable_soon() {
     let ledger = Ledger::open().await;
     let mut settings = ledger.test.settings();

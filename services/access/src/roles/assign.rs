@@ -12,8 +12,8 @@ use crate::Access;
 /// Why a role was not given or taken.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AssignError {
-    #[error("role {0} does not exist")]
-    NotFound(RoleId),
+    #[error("this role does not exist")]
+    NotFound,
     #[error("nobody gives more than they hold, and nobody gives to themselves")]
     GrantsTooMuch,
     #[error("database failed")]
@@ -23,7 +23,7 @@ pub(crate) enum AssignError {
 impl Failure for AssignError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NotFound(_) => Kind::NotFound,
+            Self::NotFound => Kind::NotFound,
             Self::GrantsTooMuch => Kind::Forbidden,
             Self::Database(error) => error.kind(),
         }
@@ -31,7 +31,7 @@ impl Failure for AssignError {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::NotFound(_) => "ROLE_NOT_FOUND",
+            Self::NotFound => "ROLE_NOT_FOUND",
             Self::GrantsTooMuch => "GRANTS_TOO_MUCH",
             Self::Database(error) => error.code(),
         }
@@ -73,7 +73,7 @@ impl Access {
     ) -> Result<TenantTx, AssignError> {
         let tx = self.inner.database.begin(granted.tenant());
         grants::store::raise_version(&tx).await?;
-        store::is_default(&tx, role).await?.ok_or(AssignError::NotFound(role))?;
+        store::is_default(&tx, role).await?.ok_or(AssignError::NotFound)?;
         Ok(tx)
     }
 

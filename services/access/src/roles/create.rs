@@ -18,8 +18,8 @@ pub(crate) enum RoleError {
     GrantsTooMuch,
     #[error("a role of this name exists")]
     NameTaken,
-    #[error("role {0} does not exist")]
-    NotFound(RoleId),
+    #[error("this role does not exist")]
+    NotFound,
     #[error("default roles stay")]
     IsDefault,
     #[error("database failed")]
@@ -32,7 +32,7 @@ impl Failure for RoleError {
             Self::Invalid(_) => Kind::Invalid,
             Self::GrantsTooMuch => Kind::Forbidden,
             Self::NameTaken | Self::IsDefault => Kind::Conflict,
-            Self::NotFound(_) => Kind::NotFound,
+            Self::NotFound => Kind::NotFound,
             Self::Database(error) => error.kind(),
         }
     }
@@ -43,7 +43,7 @@ impl Failure for RoleError {
             Self::GrantsTooMuch => "GRANTS_TOO_MUCH",
             Self::NameTaken => "ROLE_NAME_TAKEN",
             Self::IsDefault => "DEFAULT_ROLE",
-            Self::NotFound(_) => "ROLE_NOT_FOUND",
+            Self::NotFound => "ROLE_NOT_FOUND",
             Self::Database(error) => error.code(),
         }
     }
@@ -90,7 +90,7 @@ impl Access {
         let tx = self.inner.database.begin(granted.tenant());
         grants::store::raise_version(&tx).await?;
         match store::is_default(&tx, id).await? {
-            None => return Err(RoleError::NotFound(id)),
+            None => return Err(RoleError::NotFound),
             Some(true) => return Err(RoleError::IsDefault),
             Some(false) => store::delete(&tx, id).await?,
         };

@@ -1,0 +1,22 @@
+//! Notification through its own doors, on a real PostgreSQL, towards a provider over real HTTP.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is missing; the test kit shows what"
+)]
+
+mod access;
+mod campaign;
+mod catalogue;
+mod crash;
+mod hold;
+mod ladder;
+mod meta;
+mod outcomes;
+mod queueing;
+mod rates;
+mod rpc;
+mod senders;
+mod stage;
+mod suppressions;
+mod webhook;

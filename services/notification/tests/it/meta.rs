@@ -1,0 +1,142 @@
+//! A provider that answers what a test tells it to.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+/// One answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Answer {
+    Accept,
+    /// Status and Meta's code.
+    Refuse(u16, i64),
+    /// A status and a body that is not Meta's.
+    Status(u16),
+    /// None, for as long as anybody waits.
+    Stall,
+    /// Accepted, after so many milliseconds.
+    Slow(u64),
+}
+
+/// One request.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) reference: String,
+    pub(crate) to: String,
+    pub(crate) token: String,
+    pub(crate) at: Instant,
+    /// How often this reference was sent before.
+    pub(crate) before: usize,
+}
+
+type Script = Arc<dyn Fn(&Asked) -> Answer + Send + Sync>;
+
+#[derive(Clone)]
+pub(crate) struct Meta {
+    pub(crate) url: String,
+    script: Script,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    _stop: Arc<DropGuard>,
+}
+
+impl Meta {
+    pub(crate) async fn start(script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+        Self::start_at("127.0.0.1:0", script).await
+    }
+
+    pub(crate) async fn start_at(
+        address: &str,
+        script: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let stop = CancellationToken::new();
+        let meta = Self {
+            url: format!("http://{}", listener.local_addr().unwrap()),
+            script: Arc::new(script),
+            asked: Arc::default(),
+            _stop: Arc::new(stop.clone().drop_guard()),
+        };
+        let state = (Arc::clone(&meta.script), Arc::clone(&meta.asked));
+        let router = Router::new()
+            .route("/{version}/{account}/messages", post(messages))
+            .with_state(state);
+        TaskTracker::new().spawn(async move {
+            tokio::select! {
+                _ = axum::serve(listener, router) => {}
+                () = stop.cancelled() => {}
+            }
+        });
+        meta
+    }
+
+    /// All requests so far.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// How often each reference was sent.
+    pub(crate) fn sent(&self) -> HashMap<String, usize> {
+        let mut sent = HashMap::new();
+        for asked in self.asked() {
+            *sent.entry(asked.reference).or_default() += 1;
+        }
+        sent
+    }
+}
+
+async fn messages(
+    State((script, all)): State<(Script, Arc<Mutex<Vec<Asked>>>)>,
+    Path((_, _)): Path<(String, String)>,
+    headers: HeaderMap,
+    axum::Json(body): axum::Json<Value>,
+) -> Response {
+    let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+    let token = headers["authorization"].to_str().unwrap().to_owned();
+    let asked = {
+        let mut all = all.lock().unwrap();
+        let reference = text("biz_opaque_callback_data");
+        let before = all.iter().filter(|asked| asked.reference == reference).count();
+        let (to, at) = (text("to"), Instant::now());
+        all.push(Asked {
+            reference,
+            to,
+            token,
+            at,
+            before,
+        });
+        all[all.len() - 1].clone()
+    };
+    let accepted = || {
+        let id = format!("wamid.{}.{}", asked.reference, asked.before);
+        let answer =
+            json!({"messaging_product": "whatsapp", "messages": [{"id": id, "message_status": "accepted"}]});
+        axum::Json(answer).into_response()
+    };
+    match script(&asked) {
+        Answer::Accept => accepted(),
+        Answer::Slow(milliseconds) => {
+            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+            accepted()
+        }
+        Answer::Refuse(status, code) => {
+            let error = json!({"error": {"message": format!("(#{code}) no"), "code": code,
+                "error_data": {"details": "because"}}});
+            (StatusCode::from_u16(status).unwrap(), axum::Json(error)).into_response()
+        }
+        Answer::Status(status) => (StatusCode::from_u16(status).unwrap(), "<html>").into_response(),
+        Answer::Stall => {
+            tokio::time::sleep(Duration::from_secs(600)).await;
+            accepted()
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! What becomes of a message, by what the provider answers or does not.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use plaza_testkit::eventually;
+use serde_json::json;
+
+use crate::ladder::status;
+use crate::meta::{Answer, Asked, Meta};
+use crate::stage::{ACCOUNT, PATIENCE, Stage, campaign, people, quick};
+use crate::webhook::{callback, signed};
+
+async fn with(script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> (Stage, Meta) {
+    let meta = Meta::start(script).await;
+    let stage = Stage::open(&meta.url, quick()).await;
+    stage.start();
+    (stage, meta)
+}
+
+#[tokio::test]
+async fn a_refused_connection_costs_the_message_no_attempt() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let mut config = quick();
+    config.attempts = 1;
+    let stage = Stage::open(&format!("http://{address}"), config).await;
+    stage.start();
+    let id = stage.queue_one("+4915117404120").await;
+    eventually(PATIENCE, || async {
+        stage.message(id).await["error_code"] == "NOT_CONNECTED"
+    })
+    .await;
+    assert_ne!(stage.state(id).await, "failed");
+    let meta = Meta::start_at(&address, |_| Answer::Accept).await;
+    stage.until_state(id, "accepted").await;
+    let message = stage.message(id).await;
+    assert_eq!(message["attempts"], 1, "only the one that left counts");
+    assert_eq!(message["error_code"], json!(null));
+    assert_eq!(meta.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn what_may_pass_is_tried_again_until_it_is_accepted() {
+    let (stage, meta) = with(|asked| match asked.before {
+        0 => Answer::Status(429),
+        1 => Answer::Status(500),
+        2 => Answer::Refuse(400, 130_429),
+        _ => Answer::Accept,
+    })
+    .await;
+    let id = stage.queue_one("+4915117404120").await;
+    stage.until_state(id, "accepted").await;
+    let message = stage.message(id).await;
+    assert_eq!((message["attempts"].as_i64(), meta.asked().len()), (Some(4), 4));
+    assert_eq!(message["provider_id"], format!("wamid.{id}.3"));
+}
+
+#[tokio::test]
+async fn what_does_not_pass_is_not_tried_for_ever() {
+    let meta = Meta::start(|_| Answer::Status(503)).await;
+    let mut config = quick();
+    config.attempts = 3;
+    let stage = Stage::open(&meta.url, config).await;
+    stage.start();
+    let id = stage.queue_one("+4915117404120").await;
+    stage.until_state(id, "failed").await;
+    assert_eq!(stage.message(id).await["error_code"], "HTTP_503");
+    assert_eq!(meta.asked().len(), 3);
+}
+
+#[tokio::test]
+async fn a_final_refusal_fails_the_message_with_its_code_and_no_other() {
+    let (stage, meta) = with(|asked| match asked.to.as_str() {
+        "4915117404120" => Answer::Refuse(400, 132_001),
+        _ => Answer::Accept,
+    })
+    .await;
+    let id = stage.queue_one("+4915117404120").await;
+    let other = stage.queue_one("+4915117404121").await;
+    stage.until_state(id, "failed").await;
+    stage.until_state(other, "accepted").await;
+    let message = stage.message(id).await;
+    assert_eq!(
+        (&message["error_code"], &message["error_text"]),
+        (&json!("132001"), &json!("because"))
+    );
+    assert_eq!(meta.sent()[&id.to_string()], 1);
+}
+
+#[tokio::test]
+async fn lost_credentials_stop_the_sender_until_somebody_resumes_it() {
+    let (stage, meta) = with(|asked| match asked.token.as_str() {
+        "Bearer EAAG-secret-token" => Answer::Refuse(401, 190),
+        _ => Answer::Accept,
+    })
+    .await;
+    let ids = stage.queue(campaign(), &people(40)).await;
+    let path = format!("/api/v1/notifications/senders/{}", stage.sender);
+    eventually(PATIENCE, || async {
+        stage.owner().get(&path).await.value()["status"] == "needs_auth"
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let asked = meta.asked().len();
+    assert!(
+        asked <= 8,
+        "nothing more is sent with a token that does not hold: {asked}"
+    );
+    assert_eq!(
+        stage.states().await["queued"],
+        40,
+        "nobody's message failed for it"
+    );
+    let sender = stage.owner().get(&path).await.value();
+    assert_eq!(sender["status_reason"], "190: because");
+
+    let resume = format!("{path}/resume");
+    stage
+        .owner()
+        .post(&resume, &json!({}))
+        .await
+        .assert_status(StatusCode::NO_CONTENT);
+    eventually(PATIENCE, || async { meta.asked().len() > asked }).await;
+    eventually(PATIENCE, || async {
+        stage.owner().get(&path).await.value()["status"] == "needs_auth"
+    })
+    .await;
+
+    let renew = format!("{path}/access-token");
+    let reply = stage
+        .owner()
+        .put(&renew, &json!({"access_token": "EAAG-another"}))
+        .await;
+    reply.assert_status(StatusCode::NO_CONTENT);
+    eventually(PATIENCE, || async {
+        stage.states().await.get("accepted") == Some(&40)
+    })
+    .await;
+    let message = stage.message(ids[0]).await;
+    assert_eq!(message["attempts"], 1, "waiting for a sender costs no attempt");
+    assert_eq!(stage.owner().get(&path).await.value()["status"], "active");
+}
+
+#[tokio::test]
+async fn a_receipt_resolves_an_answer_that_never_came() {
+    let meta = Meta::start(|_| Answer::Stall).await;
+    let mut config = quick();
+    config.whatsapp.timeout_milliseconds = 100;
+    config.unknown_wait_milliseconds = 600;
+    let stage = Stage::open(&meta.url, config).await;
+    stage.start();
+    let id = stage.queue_one("+4915117404120").await;
+    stage.until_state(id, "unknown").await;
+    let body = callback(ACCOUNT, &[status(id, "wamid.1", "delivered")]);
+    signed(&stage, &body).await.assert_ok();
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    let message = stage.message(id).await;
+    assert_eq!(
+        (&message["state"], &message["provider_id"]),
+        (&json!("delivered"), &json!("wamid.1"))
+    );
+    assert_eq!(meta.asked().len(), 1, "it was not sent again");
+    assert_eq!(stage.outbox().await.len(), 1, "the receipt settled its source");
+}
+
+#[tokio::test]
+async fn silence_is_answered_by_one_more_try_and_then_given_up() {
+    let meta = Meta::start(|_| Answer::Stall).await;
+    let mut config = quick();
+    config.whatsapp.timeout_milliseconds = 100;
+    let stage = Stage::open(&meta.url, config).await;
+    stage.start();
+    let id = stage.queue_one("+4915117404120").await;
+    stage.until_state(id, "failed").await;
+    assert_eq!(stage.message(id).await["error_code"], "OUTCOME_UNKNOWN");
+    assert_eq!(meta.asked().len(), 2);
+    let waited = meta.asked()[1].at - meta.asked()[0].at;
+    assert!(
+        waited >= Duration::from_millis(450),
+        "timeout and wait come before the second try: {waited:?}"
+    );
+    eventually(PATIENCE, || async { stage.outbox().await.len() == 1 }).await;
+    let late = callback(ACCOUNT, &[status(id, "wamid.1", "delivered")]);
+    signed(&stage, &late).await.assert_ok();
+    assert_eq!(
+        stage.state(id).await,
+        "delivered",
+        "the truth overrides what was given up"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_after_its_claim_ran_out_still_counts() {
+    let meta = Meta::start(|_| Answer::Slow(250)).await;
+    let stage = Stage::open(&meta.url, quick()).await;
+    stage.start();
+    let id = stage.queue_one("+4915117404120").await;
+    eventually(PATIENCE, || async { meta.asked().len() == 1 }).await;
+    // As the sweeper of a process whose clock is far ahead would have it: doubt, and then the queue.
+    let due = "UPDATE notification.messages SET state = 'queued', lease_until = NULL, due_at = now() + interval '1 s'";
+    stage.sql(due).await;
+    stage.until_state(id, "accepted").await;
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    assert_eq!(meta.asked().len(), 1, "what was accepted is not sent again");
+}
+
+#[tokio::test]
+async fn an_answer_to_an_earlier_attempt_does_not_touch_the_later_one() {
+    let meta = Meta::start(|asked| {
+        if asked.before == 0 {
+            Answer::Slow(300)
+        } else {
+            Answer::Stall
+        }
+    })
+    .await;
+    let stage = Stage::open(&meta.url, quick()).await;
+    stage.start();
+    let id = stage.queue_one("+4915117404120").await;
+    eventually(PATIENCE, || async { meta.asked().len() == 1 }).await;
+    stage
+        .sql("UPDATE notification.messages SET epoch = epoch + 1")
+        .await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(stage.state(id).await, "leased");
+}

@@ -1,0 +1,221 @@
+//! The gRPC API, asked through the transport that other services use.
+
+use plaza_contracts::ids::SenderId;
+use plaza_contracts::proto::notification::notification_client::NotificationClient;
+use plaza_contracts::proto::notification::{
+    CountsRequest, MessagesRequest, SenderRequest, SuppressedRequest,
+};
+use plaza_contracts::services::NOTIFICATION;
+use plaza_kernel::{Clock, Failure, Kind};
+use plaza_rpc::{Directory, RpcError, RpcSettings, Transport};
+use plaza_testkit::callers;
+use serde_json::json;
+use tonic::Status;
+
+use crate::stage::{Stage, campaign, create_sender, people, quick};
+
+async fn asked() -> (Stage, NotificationClient<Transport>) {
+    let stage = Stage::open("http://127.0.0.1:9", quick()).await;
+    let directory = Directory::new(RpcSettings::default());
+    directory.host(NOTIFICATION, stage.notification.grpc());
+    let client = NotificationClient::new(directory.transport(NOTIFICATION));
+    (stage, client)
+}
+
+#[track_caller]
+fn assert_failed<T: std::fmt::Debug>(answer: Result<T, Status>, kind: Kind, code: &str) {
+    let error = RpcError::from(answer.unwrap_err());
+    assert_eq!((error.kind(), error.code()), (kind, code));
+}
+
+#[tokio::test]
+async fn counts_are_by_state_and_of_one_source_and_tenant() {
+    let (stage, mut client) = asked().await;
+    let campaign = campaign();
+    let ids = stage.queue(campaign, &people(600)).await;
+    stage.queue_one("+4915117404120").await;
+    let some: Vec<String> = ids[..100].iter().map(|id| format!("'{id}'")).collect();
+    stage
+        .sql(&format!(
+            "UPDATE notification.messages SET state = 'read' WHERE id IN ({})",
+            some.join(",")
+        ))
+        .await;
+    let ask = |tenant: String| CountsRequest {
+        tenant_id: tenant,
+        source: format!("campaign:{campaign}"),
+    };
+    let counts = client
+        .counts(ask(stage.tenant.to_string()))
+        .await
+        .unwrap()
+        .into_inner()
+        .by_state;
+    assert_eq!(
+        counts,
+        [("queued".to_owned(), 500), ("read".to_owned(), 100)].into()
+    );
+    let rival = client
+        .counts(ask(callers::tenant().to_string()))
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(rival.by_state.is_empty());
+    for nobody in ["", "x", "00000000-0000-0000-0000-000000000000"] {
+        assert_failed(
+            client.counts(ask(nobody.to_owned())).await,
+            Kind::Invalid,
+            "INVALID_REQUEST",
+        );
+    }
+}
+
+#[tokio::test]
+async fn messages_come_in_pages_newest_first() {
+    let (stage, mut client) = asked().await;
+    let campaign = campaign();
+    let mut ids: Vec<String> = stage
+        .queue(campaign, &people(25))
+        .await
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    ids.reverse();
+    stage.queue_one("+4915117404120").await;
+    let ask = |after: String, state: &str| MessagesRequest {
+        tenant_id: stage.tenant.to_string(),
+        source: format!("campaign:{campaign}"),
+        state: state.to_owned(),
+        after,
+        limit: 10,
+    };
+    let (mut found, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = client
+            .messages(ask(after.clone(), ""))
+            .await
+            .unwrap()
+            .into_inner()
+            .messages;
+        let Some(last) = page.last() else { break };
+        after = last.message_id.clone();
+        found.extend(page.into_iter().map(|message| message.message_id));
+    }
+    assert_eq!(found, ids);
+    let read = client
+        .messages(ask(String::new(), "read"))
+        .await
+        .unwrap()
+        .into_inner()
+        .messages;
+    assert!(read.is_empty());
+    assert_failed(
+        client.messages(ask(String::new(), "lost")).await,
+        Kind::Invalid,
+        "INVALID_REQUEST",
+    );
+    assert_failed(
+        client.messages(ask("x".to_owned(), "")).await,
+        Kind::Invalid,
+        "INVALID_REQUEST",
+    );
+    let mut foreign = ask(String::new(), "");
+    foreign.tenant_id = callers::tenant().to_string();
+    assert!(
+        client
+            .messages(foreign)
+            .await
+            .unwrap()
+            .into_inner()
+            .messages
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn suppressed_addresses_are_told_apart() {
+    let (stage, mut client) = asked().await;
+    let people = people(1_000);
+    for to in &people[..3] {
+        stage
+            .owner()
+            .post("/api/v1/notifications/suppressions", &json!({"address": to}))
+            .await
+            .assert_ok();
+    }
+    let ask = |tenant: String, addresses: Vec<String>| SuppressedRequest {
+        tenant_id: tenant,
+        channel: "whatsapp".to_owned(),
+        addresses,
+    };
+    let answer = client
+        .suppressed(ask(stage.tenant.to_string(), people.clone()))
+        .await
+        .unwrap();
+    let mut found = answer.into_inner().addresses;
+    found.sort();
+    assert_eq!(found, people[..3]);
+    let rival = client
+        .suppressed(ask(callers::tenant().to_string(), people.clone()))
+        .await
+        .unwrap();
+    assert!(rival.into_inner().addresses.is_empty());
+    let too_many = vec!["+4915117404120".to_owned(); 1_001];
+    let answer = client.suppressed(ask(stage.tenant.to_string(), too_many)).await;
+    assert_failed(answer, Kind::Invalid, "INVALID_REQUEST");
+}
+
+#[tokio::test]
+async fn a_sender_is_the_named_one_or_the_oldest_active_one() {
+    let (stage, mut client) = asked().await;
+    let second = create_sender(&stage.owner(), "Second", "42").await;
+    let ask = |tenant: String, sender: String, channel: &str| SenderRequest {
+        tenant_id: tenant,
+        channel: channel.to_owned(),
+        sender_id: sender,
+    };
+    let tenant = stage.tenant.to_string();
+    let default = client
+        .sender(ask(tenant.clone(), String::new(), "whatsapp"))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        (default.sender_id, default.name),
+        (stage.sender.to_string(), "Shop".to_owned())
+    );
+    let named = client
+        .sender(ask(tenant.clone(), second.to_string(), "whatsapp"))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(named.name, "Second");
+    stage
+        .sql(&format!(
+            "UPDATE notification.senders SET status = 'paused' WHERE id = '{}'",
+            stage.sender
+        ))
+        .await;
+    let default = client
+        .sender(ask(tenant.clone(), String::new(), "whatsapp"))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        default.sender_id,
+        second.to_string(),
+        "a stopped one is no default"
+    );
+    let random = SenderId::generate(&Clock::system()).to_string();
+    for (tenant, sender, channel) in [
+        (tenant.clone(), random, "whatsapp"),
+        (tenant.clone(), "x".to_owned(), "whatsapp"),
+        (tenant.clone(), second.to_string(), "sms"),
+        (tenant, String::new(), "sms"),
+        (callers::tenant().to_string(), second.to_string(), "whatsapp"),
+        (callers::tenant().to_string(), String::new(), "whatsapp"),
+    ] {
+        let answer = client.sender(ask(tenant, sender, channel)).await;
+        assert_failed(answer, Kind::NotFound, "SENDER_NOT_FOUND");
+    }
+}

@@ -31,7 +31,10 @@ mod tests {
     /// The room of the house that a package lives in: `services`, `platform`, …
     fn room(package: &Package) -> String {
         let root = format!("{}/", root().display());
-        let place = package.manifest_path.strip_prefix(&root).unwrap_or(&package.manifest_path);
+        let place = package
+            .manifest_path
+            .strip_prefix(&root)
+            .unwrap_or(&package.manifest_path);
         place.split('/').next().unwrap_or_default().to_owned()
     }
 
@@ -50,14 +53,27 @@ mod tests {
 
     #[test]
     fn dependencies_point_one_way() {
-        let json = output(&mut cargo(&["metadata", "--format-version", "1", "--no-deps", "--offline"])).unwrap();
+        let json = output(&mut cargo(&[
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ]))
+        .unwrap();
         let metadata: Metadata = serde_json::from_slice(&json).unwrap();
-        let rooms: BTreeMap<&str, String> =
-            metadata.packages.iter().map(|package| (package.name.as_str(), room(package))).collect();
+        let rooms: BTreeMap<&str, String> = metadata
+            .packages
+            .iter()
+            .map(|package| (package.name.as_str(), room(package)))
+            .collect();
         let mut wrong = Vec::new();
         for package in &metadata.packages {
             // Tests may stand on more: a service's tests on the test kit, the test kit's on a service's contract.
-            let ours = package.dependencies.iter().filter(|d| d.path.is_some() && d.kind.is_none());
+            let ours = package
+                .dependencies
+                .iter()
+                .filter(|d| d.path.is_some() && d.kind.is_none());
             for dependency in ours {
                 let (from, to) = (&rooms[package.name.as_str()], &rooms[dependency.name.as_str()]);
                 if !allowed(from, to, &dependency.name) {
@@ -70,9 +86,25 @@ mod tests {
 
     #[test]
     fn the_kernel_stands_on_nothing_of_ours() {
-        let json = output(&mut cargo(&["metadata", "--format-version", "1", "--no-deps", "--offline"])).unwrap();
+        let json = output(&mut cargo(&[
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ]))
+        .unwrap();
         let metadata: Metadata = serde_json::from_slice(&json).unwrap();
-        let kernel = metadata.packages.iter().find(|package| package.name == "plaza-kernel").unwrap();
-        assert!(kernel.dependencies.iter().all(|dependency| dependency.path.is_none()));
+        let kernel = metadata
+            .packages
+            .iter()
+            .find(|package| package.name == "plaza-kernel")
+            .unwrap();
+        assert!(
+            kernel
+                .dependencies
+                .iter()
+                .all(|dependency| dependency.path.is_none())
+        );
     }
 }

@@ -7,7 +7,14 @@ use crate::workspace::{cargo, output, root};
 /// # Errors
 /// When the program does not build.
 pub(crate) fn write() -> anyhow::Result<()> {
-    let document = output(&mut cargo(&["run", "--quiet", "--package", "plaza", "--", "openapi"]))?;
+    let document = output(&mut cargo(&[
+        "run",
+        "--quiet",
+        "--package",
+        "plaza",
+        "--",
+        "openapi",
+    ]))?;
     std::fs::write(root().join("docs/openapi.json"), document)?;
     Ok(())
 }

@@ -16,7 +16,9 @@ use crate::workspace::{cargo, must};
 pub(crate) fn run(arguments: &[&str]) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     let folder = cluster::usual_folder();
-    let url = runtime.block_on(start(&folder)).context("the tests need PostgreSQL 15 or newer")?;
+    let url = runtime
+        .block_on(start(&folder))
+        .context("the tests need PostgreSQL 15 or newer")?;
     let outcome = tests(&url, arguments);
     runtime.block_on(cluster::stop_shared(&folder))?;
     outcome
@@ -34,7 +36,11 @@ async fn start(folder: &std::path::Path) -> anyhow::Result<SecretString> {
 }
 
 fn programs_are_missing(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.downcast_ref::<EmbeddedError>().is_some_and(|e| e.install_command().is_some()))
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<EmbeddedError>()
+            .is_some_and(|e| e.install_command().is_some())
+    })
 }
 
 fn tests(url: &SecretString, arguments: &[&str]) -> anyhow::Result<()> {
@@ -42,8 +48,16 @@ fn tests(url: &SecretString, arguments: &[&str]) -> anyhow::Result<()> {
         command.env("PLAZA_TEST_DATABASE_URL", url.expose_secret());
         command
     };
-    let runner: &[&str] = if has_nextest() { &["nextest", "run"] } else { &["test", "--lib", "--bins", "--tests"] };
-    let all: &[&str] = if arguments.is_empty() { &["--workspace"] } else { arguments };
+    let runner: &[&str] = if has_nextest() {
+        &["nextest", "run"]
+    } else {
+        &["test", "--lib", "--bins", "--tests"]
+    };
+    let all: &[&str] = if arguments.is_empty() {
+        &["--workspace"]
+    } else {
+        arguments
+    };
     must(&mut with_database(cargo(&[runner, all].concat())))?;
     if arguments.is_empty() {
         must(&mut with_database(cargo(&["test", "--workspace", "--doc"])))?;
@@ -53,5 +67,9 @@ fn tests(url: &SecretString, arguments: &[&str]) -> anyhow::Result<()> {
 
 fn has_nextest() -> bool {
     let mut command = cargo(&["nextest", "--version"]);
-    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
 }

@@ -7,7 +7,10 @@ use anyhow::{Context, bail};
 
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map(Path::to_path_buf)
+        .unwrap_or_default()
 }
 
 /// Cargo, at the root, printing to the terminal.
@@ -22,7 +25,9 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 /// # Errors
 /// When it cannot be started or fails.
 pub(crate) fn must(command: &mut Command) -> anyhow::Result<()> {
-    let status = command.status().with_context(|| format!("{command:?} cannot be started"))?;
+    let status = command
+        .status()
+        .with_context(|| format!("{command:?} cannot be started"))?;
     if !status.success() {
         bail!("{command:?} failed");
     }
@@ -34,7 +39,9 @@ pub(crate) fn must(command: &mut Command) -> anyhow::Result<()> {
 /// # Errors
 /// When it cannot be started or fails.
 pub(crate) fn output(command: &mut Command) -> anyhow::Result<Vec<u8>> {
-    let output = command.output().with_context(|| format!("{command:?} cannot be started"))?;
+    let output = command
+        .output()
+        .with_context(|| format!("{command:?} cannot be started"))?;
     if !output.status.success() {
         bail!("{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
     }

@@ -61,10 +61,19 @@ impl Assembly {
     /// # Errors
     /// When a setting cannot be used.
     pub(crate) fn new(ground: &Ground<'_>) -> anyhow::Result<Self> {
-        let Ground { config, keys, clock, public_url, .. } = ground;
+        let Ground {
+            config,
+            keys,
+            clock,
+            public_url,
+            ..
+        } = ground;
         let database = |service: ServiceName| {
             let login = config.logins.get(&service).cloned().unwrap_or_default();
-            ground.databases.of(service, login).with_context(|| format!("the database settings of {service}"))
+            ground
+                .databases
+                .of(service, login)
+                .with_context(|| format!("the database settings of {service}"))
         };
         let directory = Directory::new(RpcSettings::default());
         let cached = Permissions::new(directory.transport(ACCESS), clock.clone());
@@ -74,9 +83,16 @@ impl Assembly {
         if identity_config.public_url.is_empty() {
             identity_config.public_url.clone_from(public_url);
         }
-        let identity =
-            Identity::new(identity_config, database(IDENTITY)?, &directory, clock.clone(), keys.clone());
-        let tenancy_config = TenancyConfig { public_url: public_url.clone() };
+        let identity = Identity::new(
+            identity_config,
+            database(IDENTITY)?,
+            &directory,
+            clock.clone(),
+            keys.clone(),
+        );
+        let tenancy_config = TenancyConfig {
+            public_url: public_url.clone(),
+        };
         let tenancy = Tenancy::new(tenancy_config, database(TENANCY)?, &directory, clock.clone());
         let access = Access::new(database(ACCESS)?, cached, clock.clone());
         let notification = Notification::new(
@@ -85,8 +101,12 @@ impl Assembly {
             clock.clone(),
             keys.clone(),
         )?;
-        let broadcast =
-            Broadcast::new(config.broadcast.clone(), database(BROADCAST)?, &directory, clock.clone());
+        let broadcast = Broadcast::new(
+            config.broadcast.clone(),
+            database(BROADCAST)?,
+            &directory,
+            clock.clone(),
+        );
 
         directory.host(IDENTITY, identity.grpc());
         directory.host(TENANCY, tenancy.grpc());
@@ -137,8 +157,14 @@ impl Assembly {
             upstreams.with(api.service, Upstream::Local(api.router.clone()))
         });
         let operations = self.apis.iter().flat_map(|api| api.routes.clone()).collect();
-        Gateway::new(settings, upstreams, operations, &self.directory, self.clock.clone())
-            .context("the gateway cannot be set up")
+        Gateway::new(
+            settings,
+            upstreams,
+            operations,
+            &self.directory,
+            self.clock.clone(),
+        )
+        .context("the gateway cannot be set up")
     }
 
     /// Starts relays and consumers. Once; in process, only one that hosts every consumer may relay: an event must not

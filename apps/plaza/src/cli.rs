@@ -12,7 +12,10 @@ use crate::config::{Config, Environment, Flags};
 use crate::process::{self, Duty};
 
 /// What `up` usually wants: whoever tries it out may register, and the simulator takes what Meta gives busy numbers.
-const UP: &[(&str, &str)] = &[("identity.registration", "open"), ("notification.default_rate", "1000")];
+const UP: &[(&str, &str)] = &[
+    ("identity.registration", "open"),
+    ("notification.default_rate", "1000"),
+];
 
 /// One multitenant backend: identity, gateway, campaigns.
 #[derive(Debug, Parser)]
@@ -61,7 +64,9 @@ enum Command {
     /// Make or update roles, schemas and tables.
     Migrate,
     /// Run the provider simulator alone.
-    #[command(after_help = "Example:\n  plaza simulator --listen 127.0.0.1:9090 --seed 7 --state simulator.jsonl \\\n      --callback-url http://127.0.0.1:8080/webhooks/meta --app-secret SECRET")]
+    #[command(
+        after_help = "Example:\n  plaza simulator --listen 127.0.0.1:9090 --seed 7 --state simulator.jsonl \\\n      --callback-url http://127.0.0.1:8080/webhooks/meta --app-secret SECRET"
+    )]
     Simulator(SimulatorArguments),
     /// Fill the database with examples.
     #[command(subcommand)]
@@ -151,7 +156,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn execute(cli: Cli) -> anyhow::Result<()> {
     // The first of all: whatever makes a TLS client later finds the one provider there is.
-    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+    if rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .is_err()
+    {
         anyhow::bail!("a TLS provider is installed already");
     }
     let environment = Environment::read();
@@ -171,9 +179,11 @@ async fn dispatch(command: Option<Command>, config: Config, environment: &Enviro
         Some(Command::Migrate) => commands::migrate::run(config).await,
         Some(Command::Simulator(_)) => commands::simulator::run(config).await,
         Some(Command::Seed(Seed::Demo)) => commands::seed::run(config, environment).await,
-        Some(Command::Import(Import::Recipients { file, tenant, country })) => {
-            commands::import::run(config, environment, &file, &tenant, country.as_deref()).await
-        }
+        Some(Command::Import(Import::Recipients {
+            file,
+            tenant,
+            country,
+        })) => commands::import::run(config, environment, &file, &tenant, country.as_deref()).await,
         Some(Command::Routes) => commands::routes::run(&config),
         Some(Command::Openapi) => commands::openapi::run(&config),
     }
@@ -187,7 +197,10 @@ async fn run_process(config: Config, environment: &Environment, duty: Duty) -> a
 impl Cli {
     /// Flags as configuration: they win over the environment.
     fn flags(&self) -> Flags {
-        let mut flags = Flags { file: self.global.config.clone(), ..Flags::default() };
+        let mut flags = Flags {
+            file: self.global.config.clone(),
+            ..Flags::default()
+        };
         flags.push("data", self.global.data.as_ref().map(|path| path.display()));
         flags.push("telemetry.filter", self.global.log.as_ref());
         flags.push("telemetry.format", self.global.log_format.as_ref());
@@ -202,7 +215,10 @@ impl Cli {
             Some(Command::Simulator(arguments)) => {
                 flags.push("simulator.listen", arguments.listen);
                 flags.push("simulator.seed", arguments.seed);
-                flags.push("simulator.state_file", arguments.state.as_ref().map(|path| path.display()));
+                flags.push(
+                    "simulator.state_file",
+                    arguments.state.as_ref().map(|path| path.display()),
+                );
                 flags.push("simulator.callback_url", arguments.callback_url.as_ref());
                 flags.push("simulator.app_secret", arguments.app_secret.as_ref());
             }

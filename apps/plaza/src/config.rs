@@ -92,8 +92,12 @@ impl Config {
     }
 
     fn from_table(mut table: Table, environment: &Environment, problems: &mut Vec<String>) -> Option<Self> {
-        let data = table.remove("data").and_then(|value| value.as_str().map(PathBuf::from));
-        let encryption_key = table.remove("encryption_key").and_then(|value| value.as_str().map(SecretString::from));
+        let data = table
+            .remove("data")
+            .and_then(|value| value.as_str().map(PathBuf::from));
+        let encryption_key = table
+            .remove("encryption_key")
+            .and_then(|value| value.as_str().map(SecretString::from));
         let data = data.unwrap_or_else(|| PathBuf::from(".plaza"));
         let server = section(&mut table, "server", problems);
         let database = section(&mut table, "database", problems);
@@ -132,9 +136,15 @@ fn read_file(named: Option<&Path>, environment: &Environment) -> Result<Table, C
         None if Path::new("plaza.toml").is_file() => PathBuf::from("plaza.toml"),
         None => return Ok(Table::new()),
     };
-    let text = std::fs::read_to_string(&path)
-        .map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
-    text.parse().map_err(|source: toml::de::Error| ConfigError::Malformed { path, detail: source.to_string() })
+    let text = std::fs::read_to_string(&path).map_err(|source| ConfigError::Unreadable {
+        path: path.clone(),
+        source,
+    })?;
+    text.parse()
+        .map_err(|source: toml::de::Error| ConfigError::Malformed {
+            path,
+            detail: source.to_string(),
+        })
 }
 
 /// Lays one table over another.
@@ -159,7 +169,7 @@ fn section<T: DeserializeOwned>(table: &mut Table, name: &str, problems: &mut Ve
     }
 }
 
-/// Sets a dotted key. A value that reads as a number or a truth value becomes one; all else is text.
+/// Sets a dotted key. A value that reads as a number, a truth value or a list becomes one; all else is text.
 fn set(table: &mut Table, key: &str, text: &str) {
     let mut names: Vec<&str> = key.split('.').collect();
     let last = names.pop().unwrap_or(key);
@@ -177,16 +187,28 @@ fn set(table: &mut Table, key: &str, text: &str) {
 
 /// Secrets and lists of digits stay text: only keys that hold a number are given one by serde's own rules.
 fn typed(key: &str, text: &str) -> Value {
-    let secret = ["url", "role_key", "encryption_key", "secret", "token"].iter().any(|end| key.ends_with(end));
+    let secret = ["url", "role_key", "encryption_key", "secret", "token"]
+        .iter()
+        .any(|end| key.ends_with(end));
     match text {
         "true" => Value::Boolean(true),
         "false" => Value::Boolean(false),
         _ if secret => Value::String(text.to_owned()),
-        _ => match text.parse() {
-            Ok(number) => Value::Integer(number),
-            Err(_) => Value::String(text.to_owned()),
-        },
+        _ if text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '-' | '[')) => {
+            // Numbers and lists are written as in the file; an address, which begins with a digit too, is none of them.
+            format!("it = {text}")
+                .parse()
+                .ok()
+                .and_then(|mut table: Table| table.remove("it"))
+                .filter(is_plain)
+                .unwrap_or_else(|| Value::String(text.to_owned()))
+        }
+        _ => Value::String(text.to_owned()),
     }
+}
+
+fn is_plain(value: &Value) -> bool {
+    matches!(value, Value::Integer(_) | Value::Float(_) | Value::Array(_))
 }
 
 #[cfg(test)]
@@ -197,23 +219,55 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("plaza.toml");
         std::fs::write(&path, file).unwrap();
-        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Config::load(&Flags { file: Some(path), ..Flags::default() }, &Environment::of(variables))
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::load(
+            &Flags {
+                file: Some(path),
+                ..Flags::default()
+            },
+            &Environment::of(variables),
+        )
     }
 
     #[test]
     fn the_environment_wins_over_the_file_and_the_older_names_work() {
         let file = "[server]\nlisten = \"127.0.0.1:1\"\n[gateway]\nbase_domain = \"file.example\"\n";
-        let config =
-            load(file, &[("PLAZA_SERVER__LISTEN", "127.0.0.1:2"), ("BASE_DOMAIN", "app.example")]).unwrap();
+        let config = load(
+            file,
+            &[
+                ("PLAZA_SERVER__LISTEN", "127.0.0.1:2"),
+                ("BASE_DOMAIN", "app.example"),
+            ],
+        )
+        .unwrap();
         assert_eq!(config.server.listen.to_string(), "127.0.0.1:2");
         assert_eq!(config.gateway.base_domain, "app.example");
         assert_eq!(load("", &[("PORT", "9")]).unwrap().server.listen.port(), 9);
     }
 
     #[test]
+    fn variables_hold_what_the_file_may_hold() {
+        let variables = [
+            ("PLAZA_SIMULATOR__READ_RATE", "0.25"),
+            ("PLAZA_SIMULATOR__SEED", "7"),
+            ("PLAZA_SIMULATOR__DELAY_MILLISECONDS", "[1, 2]"),
+            ("PLAZA_LISTEN", "127.0.0.1:1"),
+        ];
+        let config = load("", &variables).unwrap();
+        assert_eq!((config.simulator.read_rate, config.simulator.seed), (0.25, 7));
+        assert_eq!(config.simulator.delay_milliseconds, [1, 2]);
+        assert_eq!(config.server.listen.to_string(), "127.0.0.1:1");
+    }
+
+    #[test]
     fn every_wrong_section_is_told_at_once_with_the_nearest_known_key() {
-        let error = load("[server]\nlisten_adress = \"x\"\n[telemetry]\nformt = 1\n[gatway]\n", &[]).unwrap_err();
+        let error = load(
+            "[server]\nlisten_adress = \"x\"\n[telemetry]\nformt = 1\n[gatway]\n",
+            &[],
+        )
+        .unwrap_err();
         let text = error.to_string();
         assert!(text.contains("server.listen_adress"), "{text}");
         assert!(text.contains("did you mean `format`"), "{text}");
@@ -222,7 +276,11 @@ mod tests {
 
     #[test]
     fn a_secret_never_shows() {
-        let config = load("encryption_key = \"k1:abc\"", &[("DATABASE_URL", "postgresql://u:pw@h/d")]).unwrap();
+        let config = load(
+            "encryption_key = \"k1:abc\"",
+            &[("DATABASE_URL", "postgresql://u:pw@h/d")],
+        )
+        .unwrap();
         let shown = format!("{config:?}");
         assert!(!shown.contains("pw@h") && !shown.contains("k1:abc"), "{shown}");
     }

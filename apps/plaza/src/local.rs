@@ -33,7 +33,8 @@ pub(crate) struct Local {
 /// When it cannot be made.
 pub(crate) fn make_data_folder(config: &Config) -> anyhow::Result<PathBuf> {
     let folder = std::path::absolute(&config.data).context("the data folder has no absolute path")?;
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make the data folder {}", folder.display()))?;
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make the data folder {}", folder.display()))?;
     // Others may pass, because PostgreSQL may run as another user below it; they may not look around.
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o711))?;
     Ok(folder)
@@ -56,14 +57,23 @@ impl Local {
             (None, Some(url)) => url.clone(),
             (None, None) => unreachable!("without a URL there is a cluster"),
         };
-        let role_key = config.database.role_key.clone().unwrap_or_else(|| secrets.role_key.clone());
+        let role_key = config
+            .database
+            .role_key
+            .clone()
+            .unwrap_or_else(|| secrets.role_key.clone());
         let app_secret = &mut config.notification.whatsapp.app_secret;
         if config.development.simulator {
-            config.simulator.app_secret =
-                app_secret.get_or_insert_with(|| secrets.simulator_app_secret.clone()).clone();
+            config.simulator.app_secret = app_secret
+                .get_or_insert_with(|| secrets.simulator_app_secret.clone())
+                .clone();
         }
         let encryption_key = config.encryption_key.clone().unwrap_or(secrets.encryption_key);
-        Ok(Self { cluster, database: settings(config, url, role_key), encryption_key })
+        Ok(Self {
+            cluster,
+            database: settings(config, url, role_key),
+            encryption_key,
+        })
     }
 
     /// For `serve` and `worker`: everything has to be given.
@@ -71,18 +81,29 @@ impl Local {
     /// # Errors
     /// One error that lists all that is missing.
     pub(crate) fn configured(config: &Config) -> Result<Self, ConfigError> {
-        let values = (&config.database.url, &config.database.role_key, &config.encryption_key);
+        let values = (
+            &config.database.url,
+            &config.database.role_key,
+            &config.encryption_key,
+        );
         let (Some(url), Some(role_key), Some(encryption_key)) = values else {
             let named = [
                 (values.0.is_none(), "database.url (DATABASE_URL)"),
                 (values.1.is_none(), "database.role_key (PLAZA_DATABASE_ROLE_KEY)"),
                 (values.2.is_none(), "encryption_key (ENCRYPTION_KEY)"),
             ];
-            let missing = named.into_iter().filter(|(missing, _)| *missing).map(|(_, name)| name.to_owned());
+            let missing = named
+                .into_iter()
+                .filter(|(missing, _)| *missing)
+                .map(|(_, name)| name.to_owned());
             return Err(ConfigError::Missing(missing.collect()));
         };
         let database = settings(config, url.clone(), role_key.clone());
-        Ok(Self { cluster: None, database, encryption_key: encryption_key.clone() })
+        Ok(Self {
+            cluster: None,
+            database,
+            encryption_key: encryption_key.clone(),
+        })
     }
 
     /// Makes roles, schemas and tables, or brings them up to date.
@@ -112,8 +133,10 @@ async fn start_cluster(
     folder: &std::path::Path,
     environment: &Environment,
 ) -> anyhow::Result<EmbeddedCluster> {
-    let settings =
-        EmbeddedSettings { folder: folder.to_path_buf(), programs: config.database.programs.clone() };
+    let settings = EmbeddedSettings {
+        folder: folder.to_path_buf(),
+        programs: config.database.programs.clone(),
+    };
     let started = match EmbeddedCluster::start(settings.clone()).await {
         Err(error) if error.install_command().is_some() && may_install(&error, environment)? => {
             embedded::install().await?;

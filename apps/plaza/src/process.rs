@@ -18,8 +18,8 @@ use plaza_kernel::{Clock, ServiceName};
 use plaza_simulator::Simulator;
 use plaza_telemetry::Telemetry;
 use plaza_web::health::Health;
-use plaza_web::server::{self, ServerSettings};
 use plaza_web::openapi;
+use plaza_web::server::{self, ServerSettings};
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -54,22 +54,32 @@ pub(crate) async fn run(
     duty: Duty,
 ) -> anyhow::Result<()> {
     let begun = Instant::now();
+    let configured = match duty {
+        Duty::Up => None,
+        Duty::Serve | Duty::Work(_) => Some(Local::configured(&config)?),
+    };
     let folder = make_data_folder(&config)?;
-    // Bound before anything else, so that a port in use is told at once and nothing has to be undone.
+    // Bound before a database is started, so that a port in use is told at once and nothing has to be undone.
     let listeners = Listeners::bind(&config, &duty).await?;
     let addresses = listeners.addresses()?;
-    let local = match duty {
-        Duty::Up => Local::find_or_make(&mut config, environment).await?,
-        Duty::Serve | Duty::Work(_) => Local::configured(&config)?,
+    let local = match configured {
+        Some(local) => local,
+        None => Local::find_or_make(&mut config, environment).await?,
     };
-    let result = serve(config, &local, telemetry, duty, &folder, listeners, addresses, begun).await;
+    let result = serve(
+        config, &local, telemetry, duty, &folder, listeners, addresses, begun,
+    )
+    .await;
     if let Some(cluster) = local.cluster {
         cluster.stop().await?;
     }
     result
 }
 
-#[expect(clippy::too_many_arguments, reason = "what `run` found, once, for the rest of the process' life")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what `run` found, once, for the rest of the process' life"
+)]
 async fn serve(
     mut config: Config,
     local: &Local,
@@ -88,7 +98,11 @@ async fn serve(
     let clock = Clock::system();
     let mut assembly = assemble(&config, local, &clock, public_url.clone())?;
     check_logins(assembly.databases()).await?;
-    assembly.identity.prepare().await.context("identity cannot start")?;
+    assembly
+        .identity
+        .prepare()
+        .await
+        .context("identity cannot start")?;
 
     let process = Process::new(config, telemetry, clock, assembly.databases());
     if let Some(listener) = listeners.simulator {
@@ -127,14 +141,23 @@ pub(crate) fn assemble(
 ) -> anyhow::Result<Assembly> {
     let databases = Databases::new(local.database.clone()).context("the database settings cannot be used")?;
     let keys = KeyRing::parse(&local.encryption_key).context("the encryption key cannot be used")?;
-    Assembly::new(&Ground { config, databases: &databases, keys, clock: clock.clone(), public_url })
+    Assembly::new(&Ground {
+        config,
+        databases: &databases,
+        keys,
+        clock: clock.clone(),
+        public_url,
+    })
 }
 
 /// A superuser, or a role that bypasses row-level security, would see every tenant: no service runs as one.
 async fn check_logins(databases: &[Database]) -> anyhow::Result<()> {
     let checks = databases.iter().map(|database| async move {
         let service = database.service();
-        database.check_logins().await.with_context(|| format!("{service} may not run with its database login"))
+        database
+            .check_logins()
+            .await
+            .with_context(|| format!("{service} may not run with its database login"))
     });
     futures_util::future::try_join_all(checks).await.map(drop)
 }
@@ -153,13 +176,23 @@ fn adapt(config: &mut Config, duty: &Duty, folder: &Path, addresses: Addresses) 
         config.notification.development_sender = true;
     }
     if let Some(public) = addresses.public {
-        config.simulator.callback_url.get_or_insert_with(|| format!("http://{public}/webhooks/meta"));
+        config
+            .simulator
+            .callback_url
+            .get_or_insert_with(|| format!("http://{public}/webhooks/meta"));
     }
-    config.simulator.state_file.get_or_insert_with(|| folder.join("simulator.jsonl"));
+    config
+        .simulator
+        .state_file
+        .get_or_insert_with(|| folder.join("simulator.jsonl"));
 }
 
 fn public_url(config: &Config, addresses: Addresses) -> String {
-    let given = config.server.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
+    let given = config
+        .server
+        .public_url
+        .as_deref()
+        .map(|url| url.trim_end_matches('/').to_owned());
     let listened = || format!("http://{}", addresses.public.unwrap_or(config.server.listen));
     given.unwrap_or_else(listened)
 }
@@ -168,7 +201,12 @@ fn public_url(config: &Config, addresses: Addresses) -> String {
 /// it was used, neither.
 async fn offer_setup_link(assembly: &Assembly, folder: &Path, public_url: &str) -> anyhow::Result<()> {
     let path = folder.join("setup-link");
-    match assembly.identity.setup_link().await.context("no setup link could be made")? {
+    match assembly
+        .identity
+        .setup_link()
+        .await
+        .context("no setup link could be made")?
+    {
         Some(token) => {
             let link = format!("{public_url}/setup?token={}", token.expose_secret());
             write_private(&path, &format!("{link}\n"))?;
@@ -182,7 +220,11 @@ async fn offer_setup_link(assembly: &Assembly, folder: &Path, public_url: &str) 
 
 fn announce(addresses: Addresses, folder: &Path, begun: Instant) {
     let line = |name: &str, address: SocketAddr| println!("  {name:<10} http://{address}");
-    println!("plaza {} is ready in {:.1} s", plaza_telemetry::VERSION, begun.elapsed().as_secs_f64());
+    println!(
+        "plaza {} is ready in {:.1} s",
+        plaza_telemetry::VERSION,
+        begun.elapsed().as_secs_f64()
+    );
     if let Some(public) = addresses.public {
         line("public", public);
     }
@@ -211,7 +253,11 @@ impl Listeners {
         let simulated = *duty == Duty::Up && config.development.simulator;
         let own_simulator = simulated && config.development.simulator_url.is_none();
         Ok(Self {
-            public: if works_only { None } else { Some(bind("server.listen", config.server.listen).await?) },
+            public: if works_only {
+                None
+            } else {
+                Some(bind("server.listen", config.server.listen).await?)
+            },
             internal: bind("server.internal_listen", config.server.internal_listen).await?,
             simulator: match own_simulator {
                 true => Some(bind("simulator.listen", config.simulator.listen).await?),
@@ -230,9 +276,9 @@ impl Listeners {
 }
 
 pub(crate) async fn bind(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}; choose another address with {setting} (port 0 picks one)"))
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; choose another address with {setting} (port 0 picks one)")
+    })
 }
 
 /// What runs, in the order in which it ends.
@@ -276,7 +322,15 @@ impl Process {
             });
         }
         let (requests, work, last) = (Group::default(), Group::default(), Group::default());
-        Self { config, telemetry, clock, health, requests, work, last }
+        Self {
+            config,
+            telemetry,
+            clock,
+            health,
+            requests,
+            work,
+            last,
+        }
     }
 
     fn start_simulator(&self, listener: TcpListener) -> anyhow::Result<()> {
@@ -298,24 +352,39 @@ impl Process {
             let text = telemetry.render();
             async move { ([(http::header::CONTENT_TYPE, "text/plain; version=0.0.4")], text) }
         });
-        let router = Router::new().route("/metrics", metrics).merge(self.health.router());
+        let router = Router::new()
+            .route("/metrics", metrics)
+            .merge(self.health.router());
         self.listen(listener, router, true);
-        self.telemetry.start(&self.requests.tasks, self.requests.stop.clone());
+        self.telemetry
+            .start(&self.requests.tasks, self.requests.stop.clone());
     }
 
     /// Health, the OpenAPI document, and the gateway before everything else.
     fn listen_outside(&self, listener: TcpListener, assembly: &Assembly) -> anyhow::Result<()> {
         let gateway = assembly.gateway(&self.config)?;
         let document = openapi::document(&assembly.apis);
-        let router = self.health.router().merge(openapi::router(&document)).fallback_service(gateway.router());
+        let router = self
+            .health
+            .router()
+            .merge(openapi::router(&document))
+            .fallback_service(gateway.router());
         self.listen(listener, router, false);
         Ok(())
     }
 
     fn listen(&self, listener: TcpListener, router: Router, internal: bool) {
         let drain = Duration::from_secs(self.config.server.drain_seconds);
-        let settings = ServerSettings { drain, internal, ..ServerSettings::default() };
-        let (clock, stop, tasks) = (self.clock.clone(), self.requests.stop.clone(), self.requests.tasks.clone());
+        let settings = ServerSettings {
+            drain,
+            internal,
+            ..ServerSettings::default()
+        };
+        let (clock, stop, tasks) = (
+            self.clock.clone(),
+            self.requests.stop.clone(),
+            self.requests.tasks.clone(),
+        );
         self.requests.tasks.spawn(async move {
             server::serve(listener, router, settings, clock, stop, &tasks).await;
         });

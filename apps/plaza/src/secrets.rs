@@ -80,7 +80,10 @@ mod tests {
         let first = LocalSecrets::load_or_make(folder.path()).unwrap();
         let again = LocalSecrets::load_or_make(folder.path()).unwrap();
         assert_eq!(first.role_key.expose_secret(), again.role_key.expose_secret());
-        let mode = fs::metadata(folder.path().join("secrets.toml")).unwrap().permissions().mode();
+        let mode = fs::metadata(folder.path().join("secrets.toml"))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 
@@ -89,6 +92,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("secrets.toml"), "role_key = ").unwrap();
         assert!(LocalSecrets::load_or_make(folder.path()).is_err());
-        assert_eq!(fs::read_to_string(folder.path().join("secrets.toml")).unwrap(), "role_key = ");
+        assert_eq!(
+            fs::read_to_string(folder.path().join("secrets.toml")).unwrap(),
+            "role_key = "
+        );
     }
 }

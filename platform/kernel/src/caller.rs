@@ -127,7 +127,12 @@ mod tests {
 
     #[test]
     fn role_names_round_trip_and_a_tenants_name_is_none() {
-        for role in [SystemRole::PlatformAdmin, SystemRole::Owner, SystemRole::Member, SystemRole::Service] {
+        for role in [
+            SystemRole::PlatformAdmin,
+            SystemRole::Owner,
+            SystemRole::Member,
+            SystemRole::Service,
+        ] {
             assert_eq!(role.as_str().parse::<SystemRole>(), Ok(role));
         }
         assert!("Platform Admin".parse::<SystemRole>().is_err());

@@ -22,7 +22,10 @@ enum Source {
 impl Clock {
     /// The time of the machine.
     pub fn system() -> Self {
-        Self { source: Source::System, context: Arc::new(Mutex::new(ContextV7::new())) }
+        Self {
+            source: Source::System,
+            context: Arc::new(Mutex::new(ContextV7::new())),
+        }
     }
 
     /// A time that moves only when told to: for tests.
@@ -36,7 +39,10 @@ impl Clock {
     }
 
     /// Now.
-    #[expect(clippy::disallowed_methods, reason = "this is the one home of the system clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one home of the system clock"
+    )]
     pub fn now(&self) -> DateTime<Utc> {
         match &self.source {
             Source::System => Utc::now(),
@@ -47,9 +53,16 @@ impl Clock {
     /// A UUIDv7 that sorts after the ones this clock made before.
     pub fn uuid(&self) -> Uuid {
         let now = self.now();
-        let context = self.context.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let context = self
+            .context
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
-        Uuid::new_v7(Timestamp::from_unix(&*context, seconds, now.timestamp_subsec_nanos()))
+        Uuid::new_v7(Timestamp::from_unix(
+            &*context,
+            seconds,
+            now.timestamp_subsec_nanos(),
+        ))
     }
 }
 

@@ -15,7 +15,11 @@ impl Limit {
 
     /// A limit, if it is in range.
     pub const fn new(limit: u16) -> Option<Self> {
-        if limit == 0 || limit > Self::MOST { None } else { Some(Self(limit)) }
+        if limit == 0 || limit > Self::MOST {
+            None
+        } else {
+            Some(Self(limit))
+        }
     }
 
     /// The number of items.
@@ -97,12 +101,18 @@ impl<T> Page<T> {
         found.truncate(limit.get());
         let last = found.last().filter(|_| more);
         let next_cursor = last.map(|item| Cursor::after(id(item)).to_string());
-        Self { items: found, next_cursor }
+        Self {
+            items: found,
+            next_cursor,
+        }
     }
 
     /// The same page with its items translated.
     pub fn map<U>(self, translate: impl FnMut(T) -> U) -> Page<U> {
-        Page { items: self.items.into_iter().map(translate).collect(), next_cursor: self.next_cursor }
+        Page {
+            items: self.items.into_iter().map(translate).collect(),
+            next_cursor: self.next_cursor,
+        }
     }
 }
 

@@ -46,7 +46,10 @@ impl PermissionSet {
 
     /// Whether every permission of `other` is in this one too.
     pub fn includes(&self, other: &Self) -> bool {
-        self.0.iter().zip(other.0).all(|(mine, theirs)| mine & theirs == theirs)
+        self.0
+            .iter()
+            .zip(other.0)
+            .all(|(mine, theirs)| mine & theirs == theirs)
     }
 
     /// The words, least significant bit first, for the wire.
@@ -56,7 +59,9 @@ impl PermissionSet {
 
     /// From [`PermissionSet::words`]; missing words are empty, further ones are ignored.
     pub fn from_words(words: &[u64]) -> Self {
-        Self(std::array::from_fn(|word| words.get(word).copied().unwrap_or_default()))
+        Self(std::array::from_fn(|word| {
+            words.get(word).copied().unwrap_or_default()
+        }))
     }
 }
 

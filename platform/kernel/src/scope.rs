@@ -30,7 +30,11 @@ impl TryFrom<Uuid> for TenantId {
     type Error = NilTenant;
 
     fn try_from(uuid: Uuid) -> Result<Self, NilTenant> {
-        if uuid.is_nil() { Err(NilTenant) } else { Ok(Self(uuid)) }
+        if uuid.is_nil() {
+            Err(NilTenant)
+        } else {
+            Ok(Self(uuid))
+        }
     }
 }
 

@@ -11,7 +11,10 @@ impl ServiceName {
         let mut at = 0;
         assert!(!bytes.is_empty(), "a service has a name");
         while at < bytes.len() {
-            assert!(bytes[at].is_ascii_lowercase(), "a service's name is lower-case ASCII letters");
+            assert!(
+                bytes[at].is_ascii_lowercase(),
+                "a service's name is lower-case ASCII letters"
+            );
             at += 1;
         }
         Self(name)

@@ -17,7 +17,10 @@ pub struct Grants {
 
 /// The bit of a permission, if the catalogue has it.
 pub(crate) fn bit(menu: &str, action: &str) -> Option<u16> {
-    CATALOGUE.iter().find(|entry| entry.menu == menu && entry.action == action).map(|entry| entry.bit)
+    CATALOGUE
+        .iter()
+        .find(|entry| entry.menu == menu && entry.action == action)
+        .map(|entry| entry.bit)
 }
 
 /// Permissions given as `menu.action`. Unknown ones are left out: a grant may outlive its permission.
@@ -31,12 +34,18 @@ pub(crate) fn set_of<'a>(names: impl IntoIterator<Item = &'a str>) -> Permission
 
 /// The whole catalogue: what an owner holds.
 pub(crate) fn everything() -> PermissionSet {
-    CATALOGUE.iter().fold(PermissionSet::none(), |set, entry| set.with(entry.bit))
+    CATALOGUE
+        .iter()
+        .fold(PermissionSet::none(), |set, entry| set.with(entry.bit))
 }
 
 /// What this caller holds, given what the caller's roles grant.
 pub(crate) fn held(caller: &Caller, granted: PermissionSet) -> PermissionSet {
-    if caller.role == SystemRole::Owner { everything() } else { granted }
+    if caller.role == SystemRole::Owner {
+        everything()
+    } else {
+        granted
+    }
 }
 
 #[cfg(test)]

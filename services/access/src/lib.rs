@@ -47,7 +47,13 @@ impl Access {
     /// Composes the service; connects to nothing yet. `cached` are the permissions that this process checks with: a
     /// change made here is seen here at once.
     pub fn new(database: Database, cached: Permissions, clock: Clock) -> Self {
-        Self { inner: Arc::new(Inner { database, cached, clock }) }
+        Self {
+            inner: Arc::new(Inner {
+                database,
+                cached,
+                clock,
+            }),
+        }
     }
 
     /// Its HTTP API.

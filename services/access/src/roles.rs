@@ -87,8 +87,19 @@ pub(crate) struct RoleName {
 }
 
 /// Names that sound like power over the platform or the whole tenant.
-const RESERVED: &[&str] =
-    &["admin", "member", "owner", "platform", "platformadmin", "platformadministrator", "root", "service", "superadmin", "superuser", "system"];
+const RESERVED: &[&str] = &[
+    "admin",
+    "member",
+    "owner",
+    "platform",
+    "platformadmin",
+    "platformadministrator",
+    "root",
+    "service",
+    "superadmin",
+    "superuser",
+    "system",
+];
 
 /// A text cannot be a role's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -103,7 +114,11 @@ impl RoleName {
     /// Reads a name.
     pub(crate) fn parse(text: &str) -> Result<Self, NotAName> {
         let text = text.trim();
-        let norm: String = text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+        let norm: String = text
+            .chars()
+            .filter(|c| c.is_alphanumeric())
+            .flat_map(char::to_lowercase)
+            .collect();
         if norm.is_empty() || text.chars().count() > 60 || text.contains(char::is_control) {
             return Err(NotAName::Form);
         }
@@ -113,13 +128,23 @@ impl RoleName {
         if (latin && lookalike) || RESERVED.contains(&norm.as_str()) {
             return Err(NotAName::Reserved);
         }
-        Ok(Self { text: text.to_owned(), norm })
+        Ok(Self {
+            text: text.to_owned(),
+            norm,
+        })
     }
 
     /// A name that was parsed before it was stored, or is one of the templates'.
     pub(crate) fn known(text: &str) -> Self {
-        let norm = text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-        Self { text: text.to_owned(), norm }
+        let norm = text
+            .chars()
+            .filter(|c| c.is_alphanumeric())
+            .flat_map(char::to_lowercase)
+            .collect();
+        Self {
+            text: text.to_owned(),
+            norm,
+        }
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -144,13 +169,23 @@ mod tests {
                 assert!(!viewer.contains(entry.bit), "{}.{}", entry.menu, entry.action);
             }
         }
-        assert!(Template::Administrator.permissions().includes(&Template::Editor.permissions()));
+        assert!(
+            Template::Administrator
+                .permissions()
+                .includes(&Template::Editor.permissions())
+        );
         assert!(Template::Editor.permissions().includes(&viewer));
     }
 
     #[test]
     fn names_that_sound_like_power_are_refused() {
-        for name in ["Platform Admin", "platform-admin", "OWNER", " root ", "Plаtform Admin"] {
+        for name in [
+            "Platform Admin",
+            "platform-admin",
+            "OWNER",
+            " root ",
+            "Plаtform Admin",
+        ] {
             assert_eq!(RoleName::parse(name), Err(NotAName::Reserved), "{name}");
         }
         for name in ["", "   ", "---", &"a".repeat(61), "a\u{0}b"] {

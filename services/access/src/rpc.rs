@@ -96,7 +96,10 @@ impl AccessApi for Access {
         answer(self.decide(request.get_ref()).await)
     }
 
-    async fn batch_check(&self, request: Request<BatchCheckRequest>) -> Result<Response<BatchCheckReply>, Status> {
+    async fn batch_check(
+        &self,
+        request: Request<BatchCheckRequest>,
+    ) -> Result<Response<BatchCheckReply>, Status> {
         answer(self.decide_all(&request.get_ref().checks).await)
     }
 }

@@ -18,7 +18,9 @@ impl Consumer for ActivateTenant {
 
     async fn consume(&self, tx: &TenantTx, _: &OwnerProvisioned) -> Result<(), Unconsumed> {
         // Zero rows is fine: a tenant that was suspended meanwhile stays so.
-        store::activate(tx, self.clock.now()).await.map_err(Unconsumed::retry)?;
+        store::activate(tx, self.clock.now())
+            .await
+            .map_err(Unconsumed::retry)?;
         Ok(())
     }
 }

@@ -49,7 +49,14 @@ impl Tenancy {
     /// Composes the service; connects to nothing yet.
     pub fn new(config: TenancyConfig, database: Database, directory: &Directory, clock: Clock) -> Self {
         let identity = IdentityClient::new(directory.transport(IDENTITY));
-        Self { inner: Arc::new(Inner { config, database, identity, clock }) }
+        Self {
+            inner: Arc::new(Inner {
+                config,
+                database,
+                identity,
+                clock,
+            }),
+        }
     }
 
     /// Its HTTP API.
@@ -64,6 +71,8 @@ impl Tenancy {
 
     /// What it reacts to.
     pub fn subscriptions(&self) -> Subscriptions {
-        Subscriptions::new().with(consumers::ActivateTenant { clock: self.inner.clock.clone() })
+        Subscriptions::new().with(consumers::ActivateTenant {
+            clock: self.inner.clock.clone(),
+        })
     }
 }

@@ -55,7 +55,10 @@ impl TenancyApi for Tenancy {
         let id = request.into_inner().tenant_id.parse::<TenantId>();
         let find = async {
             let id = id.map_err(|_| LookUpError::NotFound)?;
-            store::get(&self.inner.database, id).await?.map(message).ok_or(LookUpError::NotFound)
+            store::get(&self.inner.database, id)
+                .await?
+                .map(message)
+                .ok_or(LookUpError::NotFound)
         };
         answer(find.await)
     }

@@ -67,8 +67,27 @@ pub struct Slug(String);
 
 /// Names that hosts of the platform itself have, or that people would take for it.
 const RESERVED: &[&str] = &[
-    "admin", "api", "app", "auth", "console", "docs", "help", "internal", "localhost", "mail", "metrics", "platform",
-    "plaza", "root", "setup", "simulator", "status", "support", "system", "webhooks", "www",
+    "admin",
+    "api",
+    "app",
+    "auth",
+    "console",
+    "docs",
+    "help",
+    "internal",
+    "localhost",
+    "mail",
+    "metrics",
+    "platform",
+    "plaza",
+    "root",
+    "setup",
+    "simulator",
+    "status",
+    "support",
+    "system",
+    "webhooks",
+    "www",
 ];
 
 /// A text cannot be a slug.
@@ -111,7 +130,9 @@ impl FromStr for Slug {
 
 /// An e-mail address as far as one can tell without writing to it: one `@`, something around it, no blanks.
 pub(crate) fn looks_like_email(text: &str) -> bool {
-    let Some((local, domain)) = text.split_once('@') else { return false };
+    let Some((local, domain)) = text.split_once('@') else {
+        return false;
+    };
     let plain = |part: &str| {
         !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c.is_control() || c == '@')
     };
@@ -127,7 +148,17 @@ mod tests {
         for good in ["acme", "a", "a-1", "0x"] {
             assert!(good.parse::<Slug>().is_ok(), "{good}");
         }
-        for bad in ["", "-a", "a-", "A", "a.b", "a_b", "ä", "xn--pypal-4ve", &"a".repeat(64)] {
+        for bad in [
+            "",
+            "-a",
+            "a-",
+            "A",
+            "a.b",
+            "a_b",
+            "ä",
+            "xn--pypal-4ve",
+            &"a".repeat(64),
+        ] {
             assert_eq!(bad.parse::<Slug>(), Err(NotASlug::Form), "{bad}");
         }
         assert_eq!("www".parse::<Slug>(), Err(NotASlug::Reserved));

@@ -54,7 +54,10 @@ async fn import(assembly: &Assembly, file: &Path, slug: &str, country: Option<&s
     let owner = operator.owner(tenant);
     let (status, reply) = operator.send(&owner, upload(file, country).await?).await?;
     if !status.is_success() {
-        bail!("the file was not taken: {}", reply["detail"].as_str().unwrap_or("refused"));
+        bail!(
+            "the file was not taken: {}",
+            reply["detail"].as_str().unwrap_or("refused")
+        );
     }
     let id = reply["id"].as_str().context("the import has no id")?.to_owned();
     let done = watch(&operator, &owner, &id).await?;
@@ -70,9 +73,17 @@ async fn import(assembly: &Assembly, file: &Path, slug: &str, country: Option<&s
 
 async fn tenant(assembly: &Assembly, slug: &str) -> anyhow::Result<TenantId> {
     let mut tenancy = TenancyClient::new(assembly.directory.transport(TENANCY));
-    let found = tenancy.resolve(ResolveRequest { slug: slug.to_owned() }).await;
+    let found = tenancy
+        .resolve(ResolveRequest {
+            slug: slug.to_owned(),
+        })
+        .await;
     let tenant = found.map_err(|status| anyhow::anyhow!("tenant `{slug}`: {}", status.message()))?;
-    tenant.into_inner().tenant_id.parse().map_err(|error| anyhow::anyhow!("{error}"))
+    tenant
+        .into_inner()
+        .tenant_id
+        .parse()
+        .map_err(|error| anyhow::anyhow!("{error}"))
 }
 
 /// The file as a multipart request, read while it is sent.
@@ -85,7 +96,11 @@ async fn upload(file: &Path, country: Option<&str>) -> anyhow::Result<Request<Bo
             json!({"default_country": country})
         )
     });
-    let name: String = file.file_name().unwrap_or_default().to_string_lossy().replace(['"', '\r', '\n'], "_");
+    let name: String = file
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .replace(['"', '\r', '\n'], "_");
     let head = format!(
         "{}--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
          Content-Type: text/csv\r\n\r\n",
@@ -93,18 +108,24 @@ async fn upload(file: &Path, country: Option<&str>) -> anyhow::Result<Request<Bo
     );
     let content = tokio_util::io::ReaderStream::new(tokio::fs::File::open(file).await?);
     let framed = futures_util::stream::once(async move { Ok(bytes::Bytes::from(head)) });
-    let tail = futures_util::stream::once(async { Ok(bytes::Bytes::from(format!("\r\n--{BOUNDARY}--\r\n"))) });
+    let tail =
+        futures_util::stream::once(async { Ok(bytes::Bytes::from(format!("\r\n--{BOUNDARY}--\r\n"))) });
     let body = futures_util::StreamExt::chain(framed, futures_util::StreamExt::chain(content, tail));
     Ok(Request::builder()
         .method(Method::POST)
         .uri("/api/v1/broadcast/recipients/import")
-        .header(header::CONTENT_TYPE, format!("multipart/form-data; boundary={BOUNDARY}"))
+        .header(
+            header::CONTENT_TYPE,
+            format!("multipart/form-data; boundary={BOUNDARY}"),
+        )
         .body(Body::from_stream(body))?)
 }
 
 async fn watch(operator: &Operator<'_>, owner: &Caller, id: &str) -> anyhow::Result<Value> {
     let bar = ProgressBar::new(0);
-    bar.set_style(ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {msg}")?);
+    bar.set_style(ProgressStyle::with_template(
+        "{bar:40} {bytes}/{total_bytes} {msg}",
+    )?);
     loop {
         let path = format!("/api/v1/broadcast/imports/{id}");
         let import = operator.must(owner, Method::GET, &path, Value::Null).await?;

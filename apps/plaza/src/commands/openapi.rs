@@ -9,6 +9,9 @@ use crate::config::Config;
 /// When a setting cannot be used.
 pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
     let assembly = offline(config)?;
-    print!("{}", plaza_web::openapi::to_json(&plaza_web::openapi::document(&assembly.apis)));
+    print!(
+        "{}",
+        plaza_web::openapi::to_json(&plaza_web::openapi::document(&assembly.apis))
+    );
     Ok(())
 }

@@ -45,7 +45,10 @@ pub(super) struct Operator<'a> {
 
 impl<'a> Operator<'a> {
     pub(super) fn new(assembly: &'a Assembly) -> Self {
-        Self { assembly, clock: Clock::system() }
+        Self {
+            assembly,
+            clock: Clock::system(),
+        }
     }
 
     /// Who runs the platform.
@@ -60,7 +63,12 @@ impl<'a> Operator<'a> {
 
     fn caller(&self, scope: Option<TenantId>, role: SystemRole) -> Caller {
         let (subject, session) = (UserId::generate(&self.clock), SessionId::generate(&self.clock));
-        Caller { scope, subject, session, role }
+        Caller {
+            scope,
+            subject,
+            session,
+            role,
+        }
     }
 
     /// A call with a JSON body.
@@ -74,8 +82,12 @@ impl<'a> Operator<'a> {
         path: &str,
         body: Value,
     ) -> anyhow::Result<(StatusCode, Value)> {
-        let request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json");
-        self.send(caller, request.body(Body::from(body.to_string()))?).await
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::CONTENT_TYPE, "application/json");
+        self.send(caller, request.body(Body::from(body.to_string()))?)
+            .await
     }
 
     /// The same, where only success will do.
@@ -91,7 +103,10 @@ impl<'a> Operator<'a> {
     ) -> anyhow::Result<Value> {
         let (status, reply) = self.call(caller, method, path, body).await?;
         if !status.is_success() {
-            bail!("{path}: {status}: {}", reply["detail"].as_str().unwrap_or("refused"));
+            bail!(
+                "{path}: {status}: {}",
+                reply["detail"].as_str().unwrap_or("refused")
+            );
         }
         Ok(reply)
     }
@@ -100,17 +115,30 @@ impl<'a> Operator<'a> {
     ///
     /// # Errors
     /// When the answer is not JSON.
-    pub(super) async fn send(&self, caller: &Caller, mut request: Request<Body>) -> anyhow::Result<(StatusCode, Value)> {
+    pub(super) async fn send(
+        &self,
+        caller: &Caller,
+        mut request: Request<Body>,
+    ) -> anyhow::Result<(StatusCode, Value)> {
         request.extensions_mut().insert(caller.clone());
         let path = request.uri().path().to_owned();
         let owner = self.assembly.apis.iter().find(|api| {
-            api.routes.iter().any(|route| route.method == request.method().as_str() && same_shape(&route.path, &path))
+            api.routes
+                .iter()
+                .any(|route| route.method == request.method().as_str() && same_shape(&route.path, &path))
         });
-        let router = owner.with_context(|| format!("nobody answers {path}"))?.router.clone();
+        let router = owner
+            .with_context(|| format!("nobody answers {path}"))?
+            .router
+            .clone();
         let response = router.oneshot(request).await?;
         let status = response.status();
         let bytes = response.into_body().collect().await?.to_bytes();
-        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes)? };
+        let body = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes)?
+        };
         Ok((status, body))
     }
 
@@ -140,5 +168,8 @@ impl<'a> Operator<'a> {
 fn same_shape(template: &str, path: &str) -> bool {
     let (template, path): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
     template.len() == path.len()
-        && template.iter().zip(&path).all(|(name, given)| name.starts_with('{') || name == given)
+        && template
+            .iter()
+            .zip(&path)
+            .all(|(name, given)| name.starts_with('{') || name == given)
 }

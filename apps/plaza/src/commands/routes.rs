@@ -11,9 +11,21 @@ pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
     let assembly = offline(config)?;
     let mut routes: Vec<_> = assembly.apis.iter().flat_map(|api| &api.routes).collect();
     routes.sort_by_key(|route| (&route.path, &route.method));
-    let width = routes.iter().map(|route| route.path.len()).max().unwrap_or_default();
+    let path = routes
+        .iter()
+        .map(|route| route.path.len())
+        .max()
+        .unwrap_or_default();
+    let access = routes
+        .iter()
+        .map(|route| route.access.text.len())
+        .max()
+        .unwrap_or_default();
     for route in routes {
-        println!("{:<7} {:<width$}  {:<22} {}", route.method, route.path, route.access.text, route.service);
+        println!(
+            "{:<7} {:<path$}  {:<access$}  {}",
+            route.method, route.path, route.access.text, route.service
+        );
     }
     Ok(())
 }

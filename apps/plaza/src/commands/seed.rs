@@ -13,11 +13,11 @@ use crate::config::{Config, Environment};
 use crate::local::Attached;
 use crate::process::assemble;
 
-/// Recipients whose numbers are reserved for fiction, or for tests of the simulator.
+/// Recipients whose numbers are kept free for fiction. The simulator tells of the last one that she cannot be reached.
 const RECIPIENTS: &[(&str, &str, &str)] = &[
-    ("Ada Example", "+12025550101", "US"),
-    ("Ben Example", "+12025550102", "US"),
-    ("Cleo Example", "+447700900103", "GB"),
+    ("Ada Example", "+12025550111", "US"),
+    ("Ben Example", "+12025550112", "US"),
+    ("Cleo Example", "+12025550126", "US"),
 ];
 
 /// Makes the tenant `demo`.
@@ -43,24 +43,34 @@ async fn seed(operator: &Operator<'_>) -> anyhow::Result<()> {
     let platform = operator.platform();
     let email = "owner@demo.example";
     let tenant = json!({"slug": "demo", "name": "Demo", "admin_email": email});
-    let tenant = operator.must(&platform, Method::POST, "/api/v1/admin/tenants", tenant).await?;
+    let tenant = operator
+        .must(&platform, Method::POST, "/api/v1/admin/tenants", tenant)
+        .await?;
     let id: TenantId = serde_json::from_value(tenant["id"].clone())?;
     let path = format!("/api/v1/admin/tenants/{id}/owner-link");
-    let link = operator.eventually(&platform, Method::POST, &path, Value::Null).await?;
+    let link = operator
+        .eventually(&platform, Method::POST, &path, Value::Null)
+        .await?;
     let password = random_token();
     let setup = json!({"token": link["token"], "email": email, "password": password.expose_secret()});
-    operator.must(&platform, Method::POST, "/api/v1/auth/setup", setup).await?;
+    operator
+        .must(&platform, Method::POST, "/api/v1/auth/setup", setup)
+        .await?;
 
     let owner = operator.owner(id);
     for (name, phone, country) in RECIPIENTS {
         let recipient = json!({"name": name, "phone": phone, "country": country, "opted_in": true});
-        operator.must(&owner, Method::POST, "/api/v1/broadcast/recipients", recipient).await?;
+        operator
+            .must(&owner, Method::POST, "/api/v1/broadcast/recipients", recipient)
+            .await?;
     }
     let template = json!({
         "name": "welcome", "language": "en", "category": "MARKETING",
         "body": "Hello {{1}}, welcome to the demo.", "variables": ["name"],
     });
-    operator.must(&owner, Method::POST, "/api/v1/broadcast/templates", template).await?;
+    operator
+        .must(&owner, Method::POST, "/api/v1/broadcast/templates", template)
+        .await?;
     println!("tenant    demo ({id})");
     println!("owner     {email}");
     println!("password  {}   (shown once)", password.expose_secret());

@@ -30,7 +30,10 @@ const NAMED: &[(&str, &str)] = &[
 impl Environment {
     /// The environment of this process over the `.env` file of the working directory.
     pub(crate) fn read() -> Self {
-        let file = dotenvy::from_filename_iter(".env").into_iter().flatten().filter_map(Result::ok);
+        let file = dotenvy::from_filename_iter(".env")
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok);
         let process = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Self::of(file.chain(process))
@@ -43,7 +46,10 @@ impl Environment {
 
     /// One variable, if it is set and not empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.0
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 
     /// The file that `PLAZA_CONFIG` names.
@@ -53,12 +59,20 @@ impl Environment {
 
     /// Dotted keys and values, the weaker first.
     pub(super) fn overlay(&self) -> Vec<(String, String)> {
-        let port = self.get("PORT").map(|port| ("server.listen".to_owned(), format!("127.0.0.1:{port}")));
-        let named = NAMED.iter().filter_map(|(name, key)| Some(((*key).to_owned(), self.get(name)?.to_owned())));
-        let sections = self.0.iter().filter(|(_, value)| !value.is_empty()).filter_map(|(name, value)| {
-            let key = name.strip_prefix("PLAZA_").filter(|key| key.contains("__"))?;
-            Some((key.to_ascii_lowercase().replace("__", "."), value.clone()))
-        });
+        let port = self
+            .get("PORT")
+            .map(|port| ("server.listen".to_owned(), format!("127.0.0.1:{port}")));
+        let named = NAMED
+            .iter()
+            .filter_map(|(name, key)| Some(((*key).to_owned(), self.get(name)?.to_owned())));
+        let sections = self
+            .0
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .filter_map(|(name, value)| {
+                let key = name.strip_prefix("PLAZA_").filter(|key| key.contains("__"))?;
+                Some((key.to_ascii_lowercase().replace("__", "."), value.clone()))
+            });
         port.into_iter().chain(named).chain(sections).collect()
     }
 

@@ -45,7 +45,10 @@ const SECTIONS: [&str; 11] = [
 
 /// A section nobody knows.
 pub(super) fn unknown_section(name: &str) -> String {
-    format!("`{name}` is not a section{}", suggestion(name, SECTIONS.into_iter()))
+    format!(
+        "`{name}` is not a section{}",
+        suggestion(name, SECTIONS.into_iter())
+    )
 }
 
 /// What serde says of a section, with the key's full name and the nearest known one.
@@ -56,15 +59,25 @@ pub(super) fn in_section(section: &str, message: &str) -> String {
         && let Some(key) = quoted.next()
     {
         let known: Vec<&str> = quoted.collect();
-        return format!("`{section}.{key}` is not a setting{}", suggestion(key, known.into_iter()));
+        return format!(
+            "`{section}.{key}` is not a setting{}",
+            suggestion(key, known.into_iter())
+        );
     }
     format!("in section `{section}`: {message}")
 }
 
+/// The nearest known name; all of them when none is near.
 fn suggestion<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let nearest = known
-        .map(|known| (strsim::damerau_levenshtein(given, known), known))
+    let known: Vec<&str> = known.collect();
+    let distances = known
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(given, known), known));
+    match distances
         .min()
-        .filter(|(distance, known)| *distance <= known.len().max(3) / 2);
-    nearest.map(|(_, known)| format!("; did you mean `{known}`?")).unwrap_or_default()
+        .filter(|(distance, known)| *distance <= known.len().max(3) / 2)
+    {
+        Some((_, nearest)) => format!("; did you mean `{nearest}`?"),
+        None => format!("; there are {}", known.join(", ")),
+    }
 }

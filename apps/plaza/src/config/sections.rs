@@ -81,7 +81,10 @@ pub(crate) struct DevelopmentSection {
 
 impl Default for DevelopmentSection {
     fn default() -> Self {
-        Self { simulator: true, simulator_url: None }
+        Self {
+            simulator: true,
+            simulator_url: None,
+        }
     }
 }
 

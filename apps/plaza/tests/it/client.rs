@@ -13,8 +13,12 @@ fn http() -> &'static reqwest::Client {
     static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
     CLIENT.get_or_init(|| {
         // Another test of the same process may have been first.
-        rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
-        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        rustls::crypto::aws_lc_rs::default_provider()
+            .install_default()
+            .ok();
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none());
         client.timeout(Duration::from_secs(60)).build().unwrap()
     })
 }
@@ -29,12 +33,18 @@ pub(crate) struct Api {
 impl Api {
     /// Nobody in particular.
     pub(crate) fn at(base: &str) -> Self {
-        Self { base: base.trim_end_matches('/').to_owned(), token: None }
+        Self {
+            base: base.trim_end_matches('/').to_owned(),
+            token: None,
+        }
     }
 
     /// The same with an access token.
     pub(crate) fn with_token(&self, token: &str) -> Self {
-        Self { base: self.base.clone(), token: Some(token.to_owned()) }
+        Self {
+            base: self.base.clone(),
+            token: Some(token.to_owned()),
+        }
     }
 
     /// The access token, if there is one.
@@ -72,14 +82,29 @@ impl Api {
     }
 
     /// POST of a file as multipart, with an optional JSON part `mapping`.
-    pub(crate) async fn upload(&self, path: &str, name: &str, file: Vec<u8>, mapping: Option<Value>) -> Answer {
+    pub(crate) async fn upload(
+        &self,
+        path: &str,
+        name: &str,
+        file: Vec<u8>,
+        mapping: Option<Value>,
+    ) -> Answer {
         let mut form = Form::new();
         if let Some(mapping) = mapping {
-            let part = Part::text(mapping.to_string()).mime_str("application/json").unwrap();
+            let part = Part::text(mapping.to_string())
+                .mime_str("application/json")
+                .unwrap();
             form = form.part("mapping", part);
         }
-        let part = Part::bytes(file).file_name(name.to_owned()).mime_str("text/csv").unwrap();
-        answer(self.request(Method::POST, path).multipart(form.part("file", part))).await
+        let part = Part::bytes(file)
+            .file_name(name.to_owned())
+            .mime_str("text/csv")
+            .unwrap();
+        answer(
+            self.request(Method::POST, path)
+                .multipart(form.part("file", part)),
+        )
+        .await
     }
 
     /// Every item of a list, page after page.
@@ -89,7 +114,9 @@ impl Api {
         let mut next = format!("{path}{separator}limit=200");
         loop {
             let mut page = self.get(&next).await.ok();
-            let Value::Array(found) = page["items"].take() else { panic!("no list at {next}: {page}") };
+            let Value::Array(found) = page["items"].take() else {
+                panic!("no list at {next}: {page}")
+            };
             items.extend(found);
             match page["next_cursor"].as_str() {
                 Some(cursor) => next = format!("{path}{separator}limit=200&cursor={cursor}"),
@@ -101,10 +128,20 @@ impl Api {
 
 /// Sends a request and reads the answer whole.
 pub(crate) async fn answer(request: RequestBuilder) -> Answer {
-    let response = request.send().await.unwrap_or_else(|error| panic!("no answer: {error:?}"));
+    let response = request
+        .send()
+        .await
+        .unwrap_or_else(|error| panic!("no answer: {error:?}"));
     let (status, headers) = (response.status(), response.headers().clone());
-    let body = response.bytes().await.unwrap_or_else(|error| panic!("half an answer: {error:?}"));
-    Answer { status, headers, body: body.to_vec() }
+    let body = response
+        .bytes()
+        .await
+        .unwrap_or_else(|error| panic!("half an answer: {error:?}"));
+    Answer {
+        status,
+        headers,
+        body: body.to_vec(),
+    }
 }
 
 /// A whole answer.
@@ -136,6 +173,11 @@ impl Answer {
     /// Asserts a problem of this status and code.
     #[track_caller]
     pub(crate) fn assert_failed(&self, status: u16, code: &str) {
-        assert_eq!((self.status.as_u16(), self.json()["code"].as_str()), (status, Some(code)), "{}", self.text());
+        assert_eq!(
+            (self.status.as_u16(), self.json()["code"].as_str()),
+            (status, Some(code)),
+            "{}",
+            self.text()
+        );
     }
 }

@@ -1,1 +1,155 @@
-//! To be written.
+//! The commands beside `plaza` itself.
+
+use crate::plaza::{Plaza, bare, complaint, folder, output, printed};
+use crate::story::{self, testdata};
+
+#[tokio::test]
+async fn the_table_of_routes() {
+    insta::assert_snapshot!(printed(&output(bare(&["routes"])).await));
+}
+
+#[tokio::test]
+async fn the_version_names_the_commit() {
+    let told = printed(&output(bare(&["--version"])).await);
+    let inside = told
+        .trim()
+        .strip_prefix(concat!("plaza ", env!("CARGO_PKG_VERSION"), " ("))
+        .unwrap();
+    let (commit, profile) = inside.strip_suffix(')').unwrap().split_once(", ").unwrap();
+    assert!(
+        !commit.is_empty() && ["debug", "release"].contains(&profile),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn help_shows_examples() {
+    let told = printed(&output(bare(&["--help"])).await);
+    assert!(told.contains("Examples:\n  plaza "), "{told}");
+    for command in [&["worker"][..], &["simulator"], &["import", "recipients"]] {
+        let told = printed(&output(bare(&[command, &["--help"]].concat())).await);
+        assert!(
+            told.contains(&format!("Example:\n  plaza {}", command.join(" "))),
+            "{told}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_worker_of_no_service_is_told_which_there_are() {
+    let told = complaint(&output(bare(&["worker", "nonsense"])).await);
+    assert_eq!(
+        told,
+        "plaza: `nonsense` is not a service; there are identity, tenancy, access, notification, broadcast\n"
+    );
+}
+
+#[tokio::test]
+async fn recipients_are_imported_from_the_command_line_beside_a_running_plaza_and_without_one() {
+    let mut plaza = Plaza::start().await;
+    let admin = story::administrator(&plaza).await;
+    let acme = story::tenant(&admin, "acme").await;
+    let (large, latin) = (
+        testdata("recipients-10k.csv"),
+        testdata("recipients-semicolon-latin1.csv"),
+    );
+    let (large, latin) = (large.to_str().unwrap(), latin.to_str().unwrap());
+
+    let told = printed(
+        &plaza
+            .run(&[
+                "import",
+                "recipients",
+                large,
+                "--tenant",
+                "acme",
+                "--country",
+                "DE",
+            ])
+            .await,
+    );
+    for (class, count) in [
+        ("valid", 9500),
+        ("duplicate", 184),
+        ("missing_phone", 102),
+        ("invalid_phone", 154),
+        ("damaged_by_spreadsheet", 60),
+    ] {
+        assert!(told.contains(&format!("{class:<24} {count}\n")), "{told}");
+    }
+    let imports = acme.owner.all("/api/v1/broadcast/imports").await;
+    assert_eq!(imports.len(), 1);
+    assert_eq!(imports[0]["counts"]["valid"], 9500);
+    assert_eq!(
+        plaza.api().get("/readyz").await.status,
+        200,
+        "the running one is not disturbed"
+    );
+
+    plaza.stop().await;
+    let told = printed(
+        &plaza
+            .run(&["import", "recipients", latin, "--tenant", "acme"])
+            .await,
+    );
+    assert!(told.contains(&format!("{:<24} 200\n", "valid")), "{told}");
+    assert!(plaza.postmaster().is_none(), "what the command started, it stops");
+
+    plaza.restart().await;
+    let owner = plaza.api().with_token(acme.owner.token().unwrap());
+    assert_eq!(owner.all("/api/v1/broadcast/recipients").await.len(), 9700);
+    plaza.stop().await;
+}
+
+#[tokio::test]
+async fn an_import_into_nowhere_or_of_nothing_says_so() {
+    let plaza = Plaza::builder().prepare(folder());
+    let told = complaint(
+        &plaza
+            .run(&["import", "recipients", "nothing.csv", "--tenant", "acme"])
+            .await,
+    );
+    assert_eq!(told, "plaza: nothing.csv is not a file\n");
+    assert!(!plaza.data().exists(), "nothing was begun");
+
+    let latin = testdata("recipients-semicolon-latin1.csv");
+    let latin = latin.to_str().unwrap();
+    let told = complaint(
+        &plaza
+            .run(&["import", "recipients", latin, "--tenant", "nobody"])
+            .await,
+    );
+    assert!(told.contains("plaza: tenant `nobody`: "), "{told}");
+    assert!(
+        plaza.postmaster().is_none(),
+        "what the command started, it stops, also when it fails"
+    );
+}
+
+#[tokio::test]
+async fn the_demo_has_a_random_password_that_is_printed_once() {
+    let mut plaza = Plaza::builder().prepare(folder());
+    let told = printed(&plaza.run(&["seed", "demo"]).await);
+    let line = told
+        .lines()
+        .find_map(|line| line.strip_prefix("password  "))
+        .unwrap();
+    let password = line.strip_suffix("   (shown once)").unwrap();
+
+    plaza.restart().await;
+    let login = serde_json::json!({"email": "owner@demo.example", "password": password});
+    let pair = plaza.api().post("/api/v1/auth/login", login).await.ok();
+    let owner = plaza.api().with_token(pair["access_token"].as_str().unwrap());
+    assert_eq!(owner.get("/api/v1/auth/me").await.ok()["role"], "owner");
+    assert_eq!(owner.all("/api/v1/broadcast/recipients").await.len(), 3);
+    assert_eq!(owner.all("/api/v1/broadcast/templates").await.len(), 1);
+    assert_eq!(
+        owner.all("/api/v1/notifications/senders").await.len(),
+        1,
+        "the demo can send"
+    );
+
+    let told = complaint(&plaza.run(&["seed", "demo"]).await);
+    assert!(told.contains("409"), "{told}");
+    plaza.stop().await;
+}

@@ -2,16 +2,26 @@
 //!
 //! Read `plaza.rs` (a running Plaza), `client.rs` (HTTP) and `story.rs` (the steps that most tests begin with) first.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a helper of a test may fail the test as the test itself may"
+)]
+
+mod campaigns;
 mod client;
 mod commands;
+mod flights;
 mod kill;
 mod lifecycle;
 mod matrix;
 mod me;
 mod plaza;
 mod process;
+mod settings;
 mod shell;
 mod simulator;
 mod story;
 mod superuser;
+mod surface;
 mod walk;

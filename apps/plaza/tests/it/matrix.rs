@@ -25,7 +25,12 @@ async fn who_may_do_what() {
     let (operations, _) = documented(&stage.plaza).await;
     for operation in &operations {
         let mut answers = Answers::new();
-        write!(table, "{} {} | {} | {}", operation.method, operation.path, operation.id, operation.rule).unwrap();
+        write!(
+            table,
+            "{} {} | {} | {}",
+            operation.method, operation.path, operation.id, operation.rule
+        )
+        .unwrap();
         for actor in &stage.actors {
             let answer = stage.ask(operation, actor).await;
             answers.insert(actor.name, answer.status.as_u16());
@@ -45,17 +50,27 @@ async fn who_may_do_what() {
 async fn what_is_another_tenants_does_not_exist() {
     let stage = Stage::open().await;
     let (operations, document) = documented(&stage.plaza).await;
-    let lists: Vec<_> = operations.iter().filter(|operation| operation.is_list()).collect();
+    let lists: Vec<_> = operations
+        .iter()
+        .filter(|operation| operation.is_list())
+        .collect();
     let marks = foreign::marks(&stage, &lists).await;
     let before = foreign::fingerprints(&stage).await;
 
     let compared = foreign::ids_in_paths(&stage, &operations).await;
-    assert!(compared >= 20, "only {compared} operations have ids in their paths");
+    assert!(
+        compared >= 20,
+        "only {compared} operations have ids in their paths"
+    );
     foreign::lists_show_nothing(&stage, &lists, &marks).await;
     foreign::ids_elsewhere(&stage, &operations, &document).await;
     foreign::take_over(&stage).await;
 
-    assert_eq!(foreign::fingerprints(&stage).await, before, "somebody changed the tenant's rows");
+    assert_eq!(
+        foreign::fingerprints(&stage).await,
+        before,
+        "somebody changed the tenant's rows"
+    );
 }
 
 #[tokio::test]

@@ -71,7 +71,14 @@ impl Builder {
 
     /// Everything but the start.
     pub(crate) fn prepare(self, root: TempDir) -> Plaza {
-        Plaza { root: Some(root), how: self, child: None, starts: 0, socket: None, took: Duration::ZERO }
+        Plaza {
+            root: Some(root),
+            how: self,
+            child: None,
+            starts: 0,
+            socket: None,
+            took: Duration::ZERO,
+        }
     }
 }
 
@@ -92,7 +99,18 @@ impl Plaza {
     pub(crate) fn builder() -> Builder {
         let variables = ["PLAZA_LISTEN", "PLAZA_INTERNAL_LISTEN", "PLAZA_SIMULATOR_LISTEN"];
         let variables = variables.map(|name| (name.to_owned(), "127.0.0.1:0".to_owned()));
-        Builder { arguments: Vec::new(), variables: variables.into() }
+        Builder {
+            arguments: Vec::new(),
+            variables: variables.into(),
+        }
+    }
+
+    /// `plaza` with nothing told to it: the usual ports.
+    pub(crate) fn bare() -> Builder {
+        Builder {
+            arguments: Vec::new(),
+            variables: Vec::new(),
+        }
     }
 
     /// Starts one with the defaults.
@@ -113,7 +131,9 @@ impl Plaza {
     /// `plaza ARGUMENTS…` in the same folder and environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = bare(arguments);
-        command.current_dir(self.root()).envs(self.how.variables.iter().map(|(name, value)| (name, value)));
+        command
+            .current_dir(self.root())
+            .envs(self.how.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -140,12 +160,23 @@ impl Plaza {
         self.spawn();
         while !self.stdout().contains(" is ready in ") {
             let ended = self.child.as_mut().unwrap().try_wait().unwrap();
-            assert!(ended.is_none(), "plaza ended before it was ready ({ended:?})\n{}", self.output());
-            assert!(begun.elapsed() < PATIENCE, "plaza is not ready after {PATIENCE:?}\n{}", self.output());
+            assert!(
+                ended.is_none(),
+                "plaza ended before it was ready ({ended:?})\n{}",
+                self.output()
+            );
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "plaza is not ready after {PATIENCE:?}\n{}",
+                self.output()
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         self.took = begun.elapsed();
-        self.socket = self.postmaster().map(|postmaster| postmaster.socket).or(self.socket.take());
+        self.socket = self
+            .postmaster()
+            .map(|postmaster| postmaster.socket)
+            .or(self.socket.take());
     }
 
     /// From the start of the process to its word that it is ready.
@@ -188,7 +219,10 @@ impl Plaza {
     }
 
     fn address(&self, name: &str) -> String {
-        self.addresses()[name].as_str().unwrap_or_else(|| panic!("no {name} in addresses.json")).to_owned()
+        self.addresses()[name]
+            .as_str()
+            .unwrap_or_else(|| panic!("no {name} in addresses.json"))
+            .to_owned()
     }
 
     /// At the public listener.
@@ -217,13 +251,6 @@ impl Plaza {
         link.trim().split_once("token=").unwrap().1.to_owned()
     }
 
-    /// A setting of `secrets.toml`.
-    pub(crate) fn secret(&self, name: &str) -> String {
-        let text = fs::read_to_string(self.data().join("secrets.toml")).unwrap();
-        let secrets: toml::Table = text.parse().unwrap();
-        secrets[name].as_str().unwrap().to_owned()
-    }
-
     /// Sends a signal and waits for the end of the process.
     pub(crate) async fn end_by(&mut self, signal: Signal) -> ExitStatus {
         let mut child = self.child.take().unwrap();
@@ -235,7 +262,10 @@ impl Plaza {
             }
             if begun.elapsed() > PATIENCE {
                 self.child = Some(child);
-                panic!("plaza does not end {PATIENCE:?} after {signal:?}\n{}", self.output());
+                panic!(
+                    "plaza does not end {PATIENCE:?} after {signal:?}\n{}",
+                    self.output()
+                );
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -245,9 +275,17 @@ impl Plaza {
     pub(crate) async fn stop(&mut self) {
         let postmaster = self.postmaster();
         let status = self.end_by(Signal::TERM).await;
-        assert!(status.success(), "plaza did not end in order ({status})\n{}", self.output());
+        assert!(
+            status.success(),
+            "plaza did not end in order ({status})\n{}",
+            self.output()
+        );
         if let Some(Postmaster { pid, .. }) = postmaster {
-            assert!(!process::is_alive(pid), "the postmaster {pid} was left behind\n{}", self.output());
+            assert!(
+                !process::is_alive(pid),
+                "the postmaster {pid} was left behind\n{}",
+                self.output()
+            );
         }
     }
 
@@ -287,7 +325,6 @@ impl Plaza {
     fn remove_folder(&mut self) {
         let moved = process::place(&self.data());
         let Some(root) = self.root.take() else { return };
-        #[expect(clippy::disallowed_methods, reason = "tests have no configuration file")]
         if std::env::var_os("PLAZA_TEST_KEEP").is_some() {
             eprintln!("kept: {}", root.keep().display());
             return;
@@ -302,7 +339,6 @@ impl Plaza {
 pub(crate) fn bare(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_plaza"));
     command.args(arguments).env_clear().stdin(Stdio::null());
-    #[expect(clippy::disallowed_methods, reason = "tests have no configuration file")]
     if let Some(path) = std::env::var_os("PATH") {
         command.env("PATH", path);
     }
@@ -311,18 +347,29 @@ pub(crate) fn bare(arguments: &[&str]) -> Command {
 
 /// Runs a command to its end without holding the test's runtime up.
 pub(crate) async fn output(mut command: Command) -> Output {
-    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap()
 }
 
 /// What a command printed; it has to have succeeded.
 pub(crate) fn printed(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{}\n{text}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}\n{text}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
     text
 }
 
 /// What a command complained about; it has to have failed.
 pub(crate) fn complaint(output: &Output) -> String {
-    assert!(!output.status.success(), "succeeded:\n{}", String::from_utf8_lossy(&output.stdout));
+    assert!(
+        !output.status.success(),
+        "succeeded:\n{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

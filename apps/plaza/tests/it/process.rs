@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 
 /// Sends a signal; a process that is gone takes none.
 pub(crate) fn signal(pid: u32, signal: Signal) {
@@ -12,10 +12,19 @@ pub(crate) fn signal(pid: u32, signal: Signal) {
     }
 }
 
+/// Sends a signal to a whole process group.
+pub(crate) fn signal_group(leader: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
+        kill_process_group(pid, signal).ok();
+    }
+}
+
 /// Whether there is such a process; one that ended and nobody waited for does not count.
 pub(crate) fn is_alive(pid: u32) -> bool {
-    let exists =
-        i32::try_from(pid).ok().and_then(Pid::from_raw).is_some_and(|pid| test_kill_process(pid).is_ok());
+    let exists = i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .is_some_and(|pid| test_kill_process(pid).is_ok());
     exists && state(pid).is_none_or(|state| state != 'Z')
 }
 
@@ -37,7 +46,9 @@ pub(crate) fn children(pid: u32) -> Vec<u32> {
         let name = entry.ok()?.file_name();
         name.to_str()?.parse::<u32>().ok()
     });
-    processes.filter(|candidate| parent(*candidate) == Some(pid)).collect()
+    processes
+        .filter(|candidate| parent(*candidate) == Some(pid))
+        .collect()
 }
 
 /// The state letter and the parent are behind the name, which may hold anything.

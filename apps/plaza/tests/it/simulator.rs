@@ -26,16 +26,35 @@ pub(crate) struct SimulatorProcess {
 impl SimulatorProcess {
     /// Starts it on a port of its own and waits until it listens. `settings` are more variables for it, such as
     /// `PLAZA_SIMULATOR__READ_RATE`.
-    pub(crate) async fn start(callback_url: &str, app_secret: &str, seed: u64, settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start(
+        callback_url: &str,
+        app_secret: &str,
+        seed: u64,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let folder = folder();
         let seed = seed.to_string();
-        let arguments = ["simulator", "--listen", "127.0.0.1:0", "--state", "simulator.jsonl", "--seed", &seed];
+        let arguments = [
+            "simulator",
+            "--listen",
+            "127.0.0.1:0",
+            "--state",
+            "simulator.jsonl",
+            "--seed",
+            &seed,
+        ];
         let mut command = bare(&arguments);
         command.args(["--callback-url", callback_url, "--app-secret", app_secret]);
-        command.envs(settings.iter().copied()).current_dir(folder.path()).stdin(Stdio::null());
+        command
+            .envs(settings.iter().copied())
+            .current_dir(folder.path())
+            .stdin(Stdio::null());
         command.stdout(File::create(folder.path().join("stdout.log")).unwrap());
         command.stderr(File::create(folder.path().join("stderr.log")).unwrap());
-        let simulator = Self { child: command.spawn().unwrap(), folder };
+        let simulator = Self {
+            child: command.spawn().unwrap(),
+            folder,
+        };
         let begun = Instant::now();
         while simulator.address().is_none() {
             assert!(begun.elapsed() < Duration::from_secs(30), "{}", simulator.log());

@@ -17,7 +17,11 @@ const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A file of the repository's `testdata`.
 pub(crate) fn testdata(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata").canonicalize().unwrap().join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../testdata")
+        .canonicalize()
+        .unwrap()
+        .join(name)
 }
 
 /// Uses the setup link and logs in.
@@ -35,7 +39,13 @@ pub(crate) async fn set_password(api: &Api, token: &str, email: &str) {
 
 /// Logs in.
 pub(crate) async fn log_in(api: &Api, email: &str) -> Api {
-    let pair = api.post("/api/v1/auth/login", json!({"email": email, "password": PASSWORD})).await.ok();
+    let pair = api
+        .post(
+            "/api/v1/auth/login",
+            json!({"email": email, "password": PASSWORD}),
+        )
+        .await
+        .ok();
     api.with_token(pair["access_token"].as_str().unwrap())
 }
 
@@ -55,7 +65,11 @@ pub(crate) async fn tenant(admin: &Api, slug: &str) -> Tenant {
     let id = made["id"].as_str().unwrap().to_owned();
     let token = owner_link(admin, &id).await;
     set_password(admin, &token, &email).await;
-    Tenant { owner: log_in(admin, &email).await, id, slug: slug.to_owned() }
+    Tenant {
+        owner: log_in(admin, &email).await,
+        id,
+        slug: slug.to_owned(),
+    }
 }
 
 /// The token of the owner's link, as soon as provisioning is done.
@@ -68,14 +82,20 @@ pub(crate) async fn owner_link(admin: &Api, tenant: &str) -> String {
             return answer.json()["token"].as_str().unwrap().to_owned();
         }
         answer.assert_failed(409, "OWNER_PENDING");
-        assert!(begun.elapsed() < PATIENCE, "the tenant is not provisioned after {PATIENCE:?}");
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "the tenant is not provisioned after {PATIENCE:?}"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
 /// Invites a member without any role, who sets a password and logs in.
 pub(crate) async fn member(owner: &Api, email: &str) -> Api {
-    let invited = owner.post("/api/v1/auth/users", json!({"email": email})).await.ok();
+    let invited = owner
+        .post("/api/v1/auth/users", json!({"email": email}))
+        .await
+        .ok();
     set_password(owner, invited["token"].as_str().unwrap(), email).await;
     log_in(owner, email).await
 }
@@ -84,10 +104,18 @@ pub(crate) async fn member(owner: &Api, email: &str) -> Api {
 pub(crate) async fn import(owner: &Api, file: &Path) -> Value {
     let name = file.file_name().unwrap().to_str().unwrap();
     let content = std::fs::read(file).unwrap();
-    let taken = owner.upload("/api/v1/broadcast/recipients/import", name, content, None).await;
+    let taken = owner
+        .upload("/api/v1/broadcast/recipients/import", name, content, None)
+        .await;
     assert_eq!(taken.status, 202, "{}", taken.text());
-    let path = format!("/api/v1/broadcast/imports/{}", taken.json()["id"].as_str().unwrap());
-    until(owner, &path, |import| !matches!(import["state"].as_str(), Some("uploaded" | "running"))).await
+    let path = format!(
+        "/api/v1/broadcast/imports/{}",
+        taken.json()["id"].as_str().unwrap()
+    );
+    until(owner, &path, |import| {
+        !matches!(import["state"].as_str(), Some("uploaded" | "running"))
+    })
+    .await
 }
 
 /// Makes a marketing template; its id.
@@ -107,7 +135,9 @@ pub(crate) async fn campaign(owner: &Api, name: &str, template: &str) -> String 
 
 /// Starts sending.
 pub(crate) async fn send(owner: &Api, campaign: &str) {
-    let sent = owner.post_nothing(&format!("/api/v1/broadcast/campaigns/{campaign}/send")).await;
+    let sent = owner
+        .post_nothing(&format!("/api/v1/broadcast/campaigns/{campaign}/send"))
+        .await;
     assert_eq!(sent.status, 202, "{}", sent.text());
 }
 
@@ -125,11 +155,17 @@ pub(crate) async fn until(api: &Api, path: &str, wanted: impl Fn(&Value) -> bool
         if wanted(&found) {
             return found;
         }
-        assert!(begun.elapsed() < PATIENCE, "{path} is not as wanted after {PATIENCE:?}: {found}");
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "{path} is not as wanted after {PATIENCE:?}: {found}"
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
 fn id(made: &Value) -> String {
-    made["id"].as_str().unwrap_or_else(|| panic!("no id: {made}")).to_owned()
+    made["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no id: {made}"))
+        .to_owned()
 }

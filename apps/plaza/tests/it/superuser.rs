@@ -18,9 +18,16 @@ impl Superuser {
         let postmaster = plaza.postmaster().expect("the cluster runs");
         let password = fs::read_to_string(plaza.data().join("postgres.password")).unwrap();
         let mut config = Config::new();
-        config.host_path(&postmaster.socket).port(postmaster.port).user("plaza_superuser").dbname("plaza");
+        config
+            .host_path(&postmaster.socket)
+            .port(postmaster.port)
+            .user("plaza_superuser")
+            .dbname("plaza");
         config.password(password.trim());
-        #[expect(clippy::disallowed_methods, reason = "assertions must not go through what they assert about")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "assertions must not go through what they assert about"
+        )]
         let (client, connection) = config.connect(NoTls).await.unwrap();
         #[expect(clippy::disallowed_methods, reason = "ends with the client")]
         tokio::spawn(connection);
@@ -29,7 +36,10 @@ impl Superuser {
 
     /// All rows of a query.
     pub(crate) async fn rows(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Vec<Row> {
-        self.client.query(sql, params).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+        self.client
+            .query(sql, params)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error:?}"))
     }
 
     /// The one number of a query.
@@ -46,6 +56,10 @@ impl Superuser {
                      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = $1 AND NOT a.attisdropped
                     WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
                     ORDER BY 1";
-        self.rows(sql, &[&column]).await.iter().map(|row| row.get(0)).collect()
+        self.rows(sql, &[&column])
+            .await
+            .iter()
+            .map(|row| row.get(0))
+            .collect()
     }
 }

@@ -49,8 +49,13 @@ pub(crate) async fn list_menus(
     };
     let (_, permissions) = permissions_of(&access, granted.caller()).await?;
     let menus = store::menus(&access.inner.database, tenant).await?;
-    let visible = menus.into_iter().map(|menu| MenuView { actions: actions(&menu, &permissions), menu });
-    Ok(Json(MenusView { items: visible.filter(|view| !view.actions.is_empty()).collect() }))
+    let visible = menus.into_iter().map(|menu| MenuView {
+        actions: actions(&menu, &permissions),
+        menu,
+    });
+    Ok(Json(MenusView {
+        items: visible.filter(|view| !view.actions.is_empty()).collect(),
+    }))
 }
 
 /// List what the caller may do.
@@ -62,18 +67,24 @@ pub(crate) async fn list_permissions(
 ) -> Result<Json<PermissionsView>, ApiError> {
     let (version, set) = permissions_of(&access, granted.caller()).await?;
     let held = CATALOGUE.iter().filter(|entry| set.contains(entry.bit));
-    let permissions = held.map(|entry| format!("{}.{}", entry.menu, entry.action)).collect();
+    let permissions = held
+        .map(|entry| format!("{}.{}", entry.menu, entry.action))
+        .collect();
     Ok(Json(PermissionsView { version, permissions }))
 }
 
 /// Who runs the platform holds nothing inside tenants.
 async fn permissions_of(access: &Access, caller: &Caller) -> Result<(i64, PermissionSet), ApiError> {
-    let Some(tenant) = caller.tenant() else { return Ok((0, PermissionSet::none())) };
+    let Some(tenant) = caller.tenant() else {
+        return Ok((0, PermissionSet::none()));
+    };
     let grants = store::of_member(&access.inner.database, tenant, caller.subject).await?;
     Ok((grants.version, held(caller, grants.permissions)))
 }
 
 fn actions(menu: &str, held: &PermissionSet) -> Vec<String> {
-    let of_menu = CATALOGUE.iter().filter(|entry| entry.menu == menu && held.contains(entry.bit));
+    let of_menu = CATALOGUE
+        .iter()
+        .filter(|entry| entry.menu == menu && held.contains(entry.bit));
     of_menu.map(|entry| entry.action.to_owned()).collect()
 }

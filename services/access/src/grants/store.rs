@@ -26,7 +26,11 @@ statements! {
 
 /// The version of a tenant's grants; 0 before it was provisioned.
 pub(crate) async fn version(database: &Database, tenant: TenantId) -> Result<i64, DatabaseError> {
-    Ok(database.read(tenant, &VERSION, (tenant,)).await?.first().map_or(0, |(version,)| *version))
+    Ok(database
+        .read(tenant, &VERSION, (tenant,))
+        .await?
+        .first()
+        .map_or(0, |(version,)| *version))
 }
 
 /// Makes every cached answer of this tenant stale. Part of each change of a grant, first of all: the row serialises
@@ -41,12 +45,24 @@ pub(crate) async fn of_member(
     tenant: TenantId,
     user: UserId,
 ) -> Result<Grants, DatabaseError> {
-    let row = database.read(tenant, &OF_MEMBER, (tenant, user)).await?.into_iter().next();
+    let row = database
+        .read(tenant, &OF_MEMBER, (tenant, user))
+        .await?
+        .into_iter()
+        .next();
     let (version, names) = row.unwrap_or_default();
-    Ok(Grants { version, permissions: set_of(names.iter().map(String::as_str)) })
+    Ok(Grants {
+        version,
+        permissions: set_of(names.iter().map(String::as_str)),
+    })
 }
 
 /// The product areas that the tenant has, in order.
 pub(crate) async fn menus(database: &Database, tenant: TenantId) -> Result<Vec<String>, DatabaseError> {
-    Ok(database.read(tenant, &MENUS, (tenant,)).await?.into_iter().map(|(menu,)| menu).collect())
+    Ok(database
+        .read(tenant, &MENUS, (tenant,))
+        .await?
+        .into_iter()
+        .map(|(menu,)| menu)
+        .collect())
 }

@@ -6,8 +6,8 @@ use plaza_kernel::{Failure, Kind, UserId};
 use plaza_web::{Granted, May};
 
 use super::{RoleId, store};
-use crate::grants::{self, held};
 use crate::Access;
+use crate::grants::{self, held};
 
 /// Why a role was not given or taken.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +87,10 @@ impl Access {
         let caller = granted.caller();
         let mine = grants::store::of_member(&self.inner.database, granted.tenant(), caller.subject).await?;
         let enough = held(caller, mine.permissions).includes(&store::permissions(tx, role).await?);
-        if enough && caller.subject != user { Ok(()) } else { Err(AssignError::GrantsTooMuch) }
+        if enough && caller.subject != user {
+            Ok(())
+        } else {
+            Err(AssignError::GrantsTooMuch)
+        }
     }
 }

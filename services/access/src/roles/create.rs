@@ -6,8 +6,8 @@ use plaza_kernel::{Failure, FieldError, Kind, PermissionSet};
 use plaza_web::{Granted, May};
 
 use super::{NotAName, Role, RoleId, RoleName, store};
-use crate::grants::{self, bit, held};
 use crate::Access;
+use crate::grants::{self, bit, held};
 
 /// Why a role was not made or removed.
 #[derive(Debug, thiserror::Error)]
@@ -65,18 +65,27 @@ impl Access {
         permissions: &[String],
     ) -> Result<Role, RoleError> {
         let (name, permissions) = parse(name, permissions)?;
-        let mine = grants::store::of_member(&self.inner.database, granted.tenant(), granted.caller().subject).await?;
+        let mine = grants::store::of_member(&self.inner.database, granted.tenant(), granted.caller().subject)
+            .await?;
         if !held(granted.caller(), mine.permissions).includes(&permissions) {
             return Err(RoleError::GrantsTooMuch);
         }
         let clock = &self.inner.clock;
-        let role = Role { id: RoleId::generate(clock), name, template: None, permissions, created_at: clock.now() };
+        let role = Role {
+            id: RoleId::generate(clock),
+            name,
+            template: None,
+            permissions,
+            created_at: clock.now(),
+        };
         let tx = self.inner.database.begin(granted.tenant());
         grants::store::raise_version(&tx).await?;
-        store::insert(&tx, &role).await.map_err(|error| match violated(&error) {
-            Some("roles_name_key") => RoleError::NameTaken,
-            _ => error.into(),
-        })?;
+        store::insert(&tx, &role)
+            .await
+            .map_err(|error| match violated(&error) {
+                Some("roles_name_key") => RoleError::NameTaken,
+                _ => error.into(),
+            })?;
         self.commit(tx).await?;
         Ok(role)
     }
@@ -103,12 +112,19 @@ fn parse(name: &str, permissions: &[String]) -> Result<(RoleName, PermissionSet)
     let mut wrong = Vec::new();
     let name = RoleName::parse(name);
     if let Err(error) = &name {
-        let code = if *error == NotAName::Reserved { "RESERVED" } else { "INVALID_NAME" };
+        let code = if *error == NotAName::Reserved {
+            "RESERVED"
+        } else {
+            "INVALID_NAME"
+        };
         wrong.push(FieldError::new("/name", code, error.to_string()));
     }
     let mut set = PermissionSet::none();
     for (at, permission) in permissions.iter().enumerate() {
-        match permission.split_once('.').and_then(|(menu, action)| bit(menu, action)) {
+        match permission
+            .split_once('.')
+            .and_then(|(menu, action)| bit(menu, action))
+        {
             Some(bit) => set = set.with(bit),
             None => wrong.push(FieldError::new(
                 format!("/permissions/{at}"),

@@ -50,12 +50,16 @@ pub(crate) struct RoleView {
 
 impl From<Role> for RoleView {
     fn from(role: Role) -> Self {
-        let granted = CATALOGUE.iter().filter(|entry| role.permissions.contains(entry.bit));
+        let granted = CATALOGUE
+            .iter()
+            .filter(|entry| role.permissions.contains(entry.bit));
         Self {
             id: role.id,
             name: role.name.as_str().to_owned(),
             template: role.template.map(|template| template.as_str().to_owned()),
-            permissions: granted.map(|entry| format!("{}.{}", entry.menu, entry.action)).collect(),
+            permissions: granted
+                .map(|entry| format!("{}.{}", entry.menu, entry.action))
+                .collect(),
             created_at: role.created_at,
         }
     }
@@ -92,7 +96,9 @@ pub(crate) async fn create_role(
     granted: Granted<May<CreateRoles>>,
     Json(body): Json<CreateRoleBody>,
 ) -> Result<(StatusCode, Json<RoleView>), ApiError> {
-    let role = access.create_role(&granted, &body.name, &body.permissions).await?;
+    let role = access
+        .create_role(&granted, &body.name, &body.permissions)
+        .await?;
     Ok((StatusCode::CREATED, Json(role.into())))
 }
 

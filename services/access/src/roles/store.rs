@@ -61,10 +61,20 @@ statements! {
 pub(crate) async fn insert(tx: &TenantTx, role: &Role) -> Result<bool, DatabaseError> {
     let (name, norm) = (role.name.as_str().to_owned(), role.name.norm().to_owned());
     let template = role.template.map(|template| template.as_str().to_owned());
-    let new = tx.execute(&INSERT, (tx.tenant(), role.id, name, norm, template, role.created_at)).await? == 1;
+    let new = tx
+        .execute(
+            &INSERT,
+            (tx.tenant(), role.id, name, norm, template, role.created_at),
+        )
+        .await?
+        == 1;
     if new {
-        let granted = CATALOGUE.iter().filter(|entry| role.permissions.contains(entry.bit));
-        let (menus, actions) = granted.map(|entry| (entry.menu.to_owned(), entry.action.to_owned())).unzip();
+        let granted = CATALOGUE
+            .iter()
+            .filter(|entry| role.permissions.contains(entry.bit));
+        let (menus, actions) = granted
+            .map(|entry| (entry.menu.to_owned(), entry.action.to_owned()))
+            .unzip();
         tx.execute(&GRANT, (tx.tenant(), role.id, menus, actions)).await?;
     }
     Ok(new)
@@ -77,13 +87,18 @@ pub(crate) async fn enable_menus(tx: &TenantTx, menus: Vec<String>) -> Result<()
 
 /// The tenant's default role of this kind.
 pub(crate) async fn of_template(tx: &TenantTx, template: Template) -> Result<Option<RoleId>, DatabaseError> {
-    let found = tx.optional(&OF_TEMPLATE, (tx.tenant(), template.as_str().to_owned())).await?;
+    let found = tx
+        .optional(&OF_TEMPLATE, (tx.tenant(), template.as_str().to_owned()))
+        .await?;
     Ok(found.map(|(id,)| id))
 }
 
 /// Whether the role exists, and if so whether it is a default one. Its row is held until the transaction ends.
 pub(crate) async fn is_default(tx: &TenantTx, id: RoleId) -> Result<Option<bool>, DatabaseError> {
-    Ok(tx.optional(&EXISTS, (tx.tenant(), id)).await?.map(|(template,)| template.is_some()))
+    Ok(tx
+        .optional(&EXISTS, (tx.tenant(), id))
+        .await?
+        .map(|(template,)| template.is_some()))
 }
 
 /// Removes a role of the tenant's own with all its assignments; default roles stay.
@@ -119,13 +134,23 @@ pub(crate) async fn list(
     page: PageQuery,
 ) -> Result<Page<Role>, DatabaseError> {
     let after = page.cursor.map(plaza_kernel::Cursor::last_seen);
-    let rows = database.read(tenant, &LIST, (tenant, after, page.limit.and_one())).await?;
-    Ok(Page::from_found(rows.into_iter().map(Stored::into_role).collect(), page.limit, |role| role.id))
+    let rows = database
+        .read(tenant, &LIST, (tenant, after, page.limit.and_one()))
+        .await?;
+    Ok(Page::from_found(
+        rows.into_iter().map(Stored::into_role).collect(),
+        page.limit,
+        |role| role.id,
+    ))
 }
 
 impl Stored {
     fn into_role(self) -> Role {
-        let named = |name: &String| Template::ALL.into_iter().find(|template| template.as_str() == name);
+        let named = |name: &String| {
+            Template::ALL
+                .into_iter()
+                .find(|template| template.as_str() == name)
+        };
         Role {
             id: self.id,
             name: RoleName::known(&self.name),

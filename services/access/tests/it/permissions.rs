@@ -17,17 +17,31 @@ async fn a_user_interface_can_ask_what_the_caller_may_do() {
     let stage = Stage::open().await;
     let tenant = stage.tenant().await;
     let member = stage.member(tenant, SystemRole::Member).await;
-    let viewer = Caller { subject: member, ..callers::member(tenant) };
+    let viewer = Caller {
+        subject: member,
+        ..callers::member(tenant)
+    };
     let client = stage.mounted.as_caller(&viewer);
     let permissions = client.get("/api/v1/auth/permissions").await.assert_ok().value();
-    assert_eq!(permissions["permissions"], json!(["campaigns.view", "templates.view"]));
+    assert_eq!(
+        permissions["permissions"],
+        json!(["campaigns.view", "templates.view"])
+    );
     let menus = client.get("/api/v1/admin/menus").await.assert_ok().value();
     assert_eq!(
         menus["items"],
         json!([{"menu": "campaigns", "actions": ["view"]}, {"menu": "templates", "actions": ["view"]}])
     );
-    let owner = stage.mounted.as_caller(&callers::owner(tenant)).get("/api/v1/auth/permissions").await.value();
-    assert_eq!(owner["permissions"].as_array().unwrap().len(), plaza_contracts::permissions::CATALOGUE.len());
+    let owner = stage
+        .mounted
+        .as_caller(&callers::owner(tenant))
+        .get("/api/v1/auth/permissions")
+        .await
+        .value();
+    assert_eq!(
+        owner["permissions"].as_array().unwrap().len(),
+        plaza_contracts::permissions::CATALOGUE.len()
+    );
 }
 
 #[tokio::test]
@@ -41,13 +55,26 @@ async fn a_check_says_yes_only_to_what_is_granted() {
         menu: menu.to_owned(),
         action: action.to_owned(),
     };
-    let checks = vec![check("campaigns", "view"), check("campaigns", "send"), check("no", "such")];
+    let checks = vec![
+        check("campaigns", "view"),
+        check("campaigns", "send"),
+        check("no", "such"),
+    ];
     let mut client = AccessClient::new(stage.directory.transport(ACCESS));
-    let replies = client.batch_check(BatchCheckRequest { checks: checks.clone() }).await.unwrap().into_inner();
+    let replies = client
+        .batch_check(BatchCheckRequest {
+            checks: checks.clone(),
+        })
+        .await
+        .unwrap()
+        .into_inner();
     let allowed: Vec<bool> = replies.replies.iter().map(|reply| reply.allowed).collect();
     assert_eq!(allowed, [true, false, false]);
     let many = vec![checks[0].clone(); 101];
-    let refused = client.batch_check(BatchCheckRequest { checks: many }).await.unwrap_err();
+    let refused = client
+        .batch_check(BatchCheckRequest { checks: many })
+        .await
+        .unwrap_err();
     assert!(plaza_rpc::RpcError::from(refused).is("TOO_MANY_CHECKS"));
 }
 
@@ -56,11 +83,24 @@ async fn a_grant_and_its_end_reach_the_cached_client_within_its_time() {
     let stage = Stage::open().await;
     let tenant = stage.tenant().await;
     let member = stage.member(tenant, SystemRole::Member).await;
-    let caller = Caller { subject: member, ..callers::member(tenant) };
+    let caller = Caller {
+        subject: member,
+        ..callers::member(tenant)
+    };
     let elsewhere = Permissions::new(stage.directory.transport(ACCESS), stage.clock.clone());
     let may_send = || async { elsewhere.permissions(&caller, tenant).await.unwrap().contains(13) };
-    let here = || async { stage.cached.permissions(&caller, tenant).await.unwrap().contains(13) };
-    assert_eq!(elsewhere.permissions(&caller, tenant).await.unwrap(), Template::Viewer.permissions());
+    let here = || async {
+        stage
+            .cached
+            .permissions(&caller, tenant)
+            .await
+            .unwrap()
+            .contains(13)
+    };
+    assert_eq!(
+        elsewhere.permissions(&caller, tenant).await.unwrap(),
+        Template::Viewer.permissions()
+    );
     assert!(!here().await);
 
     let owner = stage.mounted.as_caller(&callers::owner(tenant));

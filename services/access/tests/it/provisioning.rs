@@ -14,7 +14,12 @@ async fn a_tenant_starts_with_three_roles_however_often_it_is_told() {
     stage.settle().await;
     let owner = stage.mounted.as_caller(&callers::owner(tenant));
     let page = owner.get("/api/v1/admin/roles").await.assert_ok().value();
-    let names: Vec<&str> = page["items"].as_array().unwrap().iter().map(|r| r["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> = page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["name"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["Administrator", "Editor", "Viewer"]);
 }
 
@@ -27,7 +32,10 @@ async fn a_member_who_comes_before_the_tenant_gets_the_same_role() {
     stage.settle().await;
     let late = stage.member(tenant, SystemRole::Member).await;
     for member in [early, late] {
-        assert_eq!(stage.grants(tenant, member).await.1, Template::Viewer.permissions());
+        assert_eq!(
+            stage.grants(tenant, member).await.1,
+            Template::Viewer.permissions()
+        );
     }
 }
 
@@ -36,9 +44,15 @@ async fn an_owner_gets_everything_and_a_stranger_nothing() {
     let stage = Stage::open().await;
     let (tenant, rival) = (stage.tenant().await, stage.tenant().await);
     let owner = stage.member(tenant, SystemRole::Owner).await;
-    assert_eq!(stage.grants(tenant, owner).await.1, Template::Administrator.permissions());
+    assert_eq!(
+        stage.grants(tenant, owner).await.1,
+        Template::Administrator.permissions()
+    );
     assert_eq!(stage.grants(rival, owner).await.1, PermissionSet::none());
-    assert_eq!(stage.grants(callers::tenant(), owner).await, (0, PermissionSet::none()));
+    assert_eq!(
+        stage.grants(callers::tenant(), owner).await,
+        (0, PermissionSet::none())
+    );
 }
 
 #[tokio::test]
@@ -46,7 +60,11 @@ async fn who_runs_the_platform_gets_no_role_in_a_tenant() {
     let stage = Stage::open().await;
     let tenant = stage.tenant().await;
     let user_id = UserId::generate(&stage.clock);
-    let event = UserRegistered { user_id, email: "p@plaza.example".to_owned(), role: SystemRole::PlatformAdmin };
+    let event = UserRegistered {
+        user_id,
+        email: "p@plaza.example".to_owned(),
+        role: SystemRole::PlatformAdmin,
+    };
     stage.hear(tenant, &event).await;
     stage.settle().await;
     assert_eq!(stage.grants(tenant, user_id).await.1, PermissionSet::none());

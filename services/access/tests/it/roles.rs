@@ -8,13 +8,25 @@ use crate::stage::Stage;
 const ROLES: &str = "/api/v1/admin/roles";
 
 fn as_member(tenant: TenantId, user: UserId) -> Caller {
-    Caller { subject: user, ..callers::member(tenant) }
+    Caller {
+        subject: user,
+        ..callers::member(tenant)
+    }
 }
 
 async fn role_id(stage: &Stage, tenant: TenantId, name: &str) -> String {
-    let page = stage.mounted.as_caller(&callers::owner(tenant)).get(ROLES).await.assert_ok().value();
+    let page = stage
+        .mounted
+        .as_caller(&callers::owner(tenant))
+        .get(ROLES)
+        .await
+        .assert_ok()
+        .value();
     let roles = page["items"].as_array().unwrap();
-    roles.iter().find(|role| role["name"] == name).unwrap()["id"].as_str().unwrap().to_owned()
+    roles.iter().find(|role| role["name"] == name).unwrap()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[tokio::test]
@@ -24,39 +36,62 @@ async fn a_role_of_ones_own_is_made_given_taken_and_removed() {
     let member = stage.member(tenant, SystemRole::Member).await;
     let owner = stage.mounted.as_caller(&callers::owner(tenant));
     let body = json!({"name": "Sales", "permissions": ["logs.view", "campaigns.send"]});
-    let role = owner.post(ROLES, &body).await.assert_status(StatusCode::CREATED).value();
+    let role = owner
+        .post(ROLES, &body)
+        .await
+        .assert_status(StatusCode::CREATED)
+        .value();
     assert_eq!(role["permissions"], json!(["campaigns.send", "logs.view"]));
 
     let (before, _) = stage.grants(tenant, member).await;
     let assignments = format!("{ROLES}/{}/assignments", role["id"].as_str().unwrap());
-    owner.post(&assignments, &json!({"user_id": member})).await.assert_status(StatusCode::NO_CONTENT);
+    owner
+        .post(&assignments, &json!({"user_id": member}))
+        .await
+        .assert_status(StatusCode::NO_CONTENT);
     let (after, held) = stage.grants(tenant, member).await;
     assert!(after > before, "a grant raises the version");
     assert!(held.contains(22) && held.contains(13));
 
-    owner.delete(&format!("{assignments}/{member}")).await.assert_status(StatusCode::NO_CONTENT);
+    owner
+        .delete(&format!("{assignments}/{member}"))
+        .await
+        .assert_status(StatusCode::NO_CONTENT);
     assert!(!stage.grants(tenant, member).await.1.contains(22));
     let path = format!("{ROLES}/{}", role["id"].as_str().unwrap());
     owner.delete(&path).await.assert_status(StatusCode::NO_CONTENT);
-    owner.delete(&path).await.assert_failed(StatusCode::NOT_FOUND, "ROLE_NOT_FOUND");
+    owner
+        .delete(&path)
+        .await
+        .assert_failed(StatusCode::NOT_FOUND, "ROLE_NOT_FOUND");
 }
 
 #[tokio::test]
 async fn nobody_grants_more_than_they_hold_nor_anything_to_themselves() {
     let stage = Stage::open().await;
     let tenant = stage.tenant().await;
-    let (member, other) =
-        (stage.member(tenant, SystemRole::Member).await, stage.member(tenant, SystemRole::Member).await);
+    let (member, other) = (
+        stage.member(tenant, SystemRole::Member).await,
+        stage.member(tenant, SystemRole::Member).await,
+    );
     let client = stage.mounted.as_caller(&as_member(tenant, member));
     let body = json!({"name": "More", "permissions": ["senders.manage"]});
-    client.post(ROLES, &body).await.assert_failed(StatusCode::FORBIDDEN, "GRANTS_TOO_MUCH");
+    client
+        .post(ROLES, &body)
+        .await
+        .assert_failed(StatusCode::FORBIDDEN, "GRANTS_TOO_MUCH");
 
     let admin = role_id(&stage, tenant, "Administrator").await;
     let give = format!("{ROLES}/{admin}/assignments");
     let reply = client.post(&give, &json!({"user_id": other})).await;
     reply.assert_failed(StatusCode::FORBIDDEN, "GRANTS_TOO_MUCH");
     let viewer = role_id(&stage, tenant, "Viewer").await;
-    let reply = client.post(&format!("{ROLES}/{viewer}/assignments"), &json!({"user_id": member})).await;
+    let reply = client
+        .post(
+            &format!("{ROLES}/{viewer}/assignments"),
+            &json!({"user_id": member}),
+        )
+        .await;
     reply.assert_failed(StatusCode::FORBIDDEN, "GRANTS_TOO_MUCH");
 }
 
@@ -65,11 +100,25 @@ async fn names_and_permissions_that_cannot_be_are_refused() {
     let stage = Stage::open().await;
     let tenant = stage.tenant().await;
     let owner = stage.mounted.as_caller(&callers::owner(tenant));
-    let reply = owner.post(ROLES, &json!({"name": "Platform Admin", "permissions": ["no.such"]})).await;
-    let problem = reply.assert_failed(StatusCode::UNPROCESSABLE_ENTITY, "INVALID_ROLE").value();
-    let codes: Vec<&Value> = problem["errors"].as_array().unwrap().iter().map(|error| &error["code"]).collect();
+    let reply = owner
+        .post(
+            ROLES,
+            &json!({"name": "Platform Admin", "permissions": ["no.such"]}),
+        )
+        .await;
+    let problem = reply
+        .assert_failed(StatusCode::UNPROCESSABLE_ENTITY, "INVALID_ROLE")
+        .value();
+    let codes: Vec<&Value> = problem["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| &error["code"])
+        .collect();
     assert_eq!(codes, ["RESERVED", "UNKNOWN_PERMISSION"]);
-    let taken = owner.post(ROLES, &json!({"name": " viewer ", "permissions": []})).await;
+    let taken = owner
+        .post(ROLES, &json!({"name": " viewer ", "permissions": []}))
+        .await;
     taken.assert_failed(StatusCode::CONFLICT, "ROLE_NAME_TAKEN");
 }
 
@@ -79,7 +128,10 @@ async fn default_roles_stay() {
     let tenant = stage.tenant().await;
     let viewer = role_id(&stage, tenant, "Viewer").await;
     let owner = stage.mounted.as_caller(&callers::owner(tenant));
-    owner.delete(&format!("{ROLES}/{viewer}")).await.assert_failed(StatusCode::CONFLICT, "DEFAULT_ROLE");
+    owner
+        .delete(&format!("{ROLES}/{viewer}"))
+        .await
+        .assert_failed(StatusCode::CONFLICT, "DEFAULT_ROLE");
 }
 
 #[tokio::test]
@@ -91,7 +143,10 @@ async fn another_tenants_role_looks_like_none() {
     let user = json!({"user_id": UserId::generate(&stage.clock)});
     for id in [theirs, callers::tenant().to_string()] {
         let path = format!("{ROLES}/{id}");
-        owner.delete(&path).await.assert_failed(StatusCode::NOT_FOUND, "ROLE_NOT_FOUND");
+        owner
+            .delete(&path)
+            .await
+            .assert_failed(StatusCode::NOT_FOUND, "ROLE_NOT_FOUND");
         let give = owner.post(&format!("{path}/assignments"), &user).await;
         give.assert_failed(StatusCode::NOT_FOUND, "ROLE_NOT_FOUND");
     }
@@ -99,7 +154,10 @@ async fn another_tenants_role_looks_like_none() {
         .database
         .admin()
         .await
-        .query_one("SELECT version FROM access.versions WHERE tenant_id = $1", &[&rival.as_uuid()])
+        .query_one(
+            "SELECT version FROM access.versions WHERE tenant_id = $1",
+            &[&rival.as_uuid()],
+        )
         .await
         .unwrap()
         .get(0);

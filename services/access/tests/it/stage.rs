@@ -30,7 +30,14 @@ impl Stage {
         let access = Access::new(database.of(ACCESS), cached.clone(), clock.clone());
         directory.host(ACCESS, access.grpc());
         let mounted = Mounted::new(access.http(Permit::all()));
-        Self { database, access, mounted, directory, cached, clock }
+        Self {
+            database,
+            access,
+            mounted,
+            directory,
+            cached,
+            clock,
+        }
     }
 
     /// A tenant as its event leaves it.
@@ -64,7 +71,10 @@ impl Stage {
 
     /// Version and permissions, as every process asks for them.
     pub(crate) async fn grants(&self, tenant: TenantId, user: UserId) -> (i64, PermissionSet) {
-        let request = GrantsRequest { tenant_id: tenant.to_string(), user_id: user.to_string() };
+        let request = GrantsRequest {
+            tenant_id: tenant.to_string(),
+            user_id: user.to_string(),
+        };
         let mut client = AccessClient::new(self.directory.transport(ACCESS));
         let grants = client.grants(request).await.unwrap().into_inner();
         (grants.version, PermissionSet::from_words(&grants.words))
@@ -73,5 +83,10 @@ impl Stage {
 
 pub(crate) fn created(tenant_id: TenantId) -> TenantCreated {
     let (slug, name, admin_email) = ("acme".to_owned(), "Acme".to_owned(), "o@acme.example".to_owned());
-    TenantCreated { tenant_id, slug, name, admin_email }
+    TenantCreated {
+        tenant_id,
+        slug,
+        name,
+        admin_email,
+    }
 }

@@ -15,7 +15,7 @@ use plaza_contracts::services;
 use plaza_contracts::tokens::AccessClaims;
 use plaza_crypto::KeyRing;
 use plaza_database::Database;
-use plaza_identity::{Registration, Identity, IdentityConfig};
+use plaza_identity::{Identity, IdentityConfig, Registration};
 use plaza_kernel::{Caller, Clock, Failure, Kind, ManualClock, TenantId};
 use plaza_messaging::outbox;
 use plaza_rpc::{Directory, RpcError, RpcSettings, Transport};
@@ -73,7 +73,10 @@ impl Tokens {
 
 impl House {
     pub(crate) async fn open() -> Self {
-        let config = IdentityConfig { registration: Registration::Open, ..IdentityConfig::default() };
+        let config = IdentityConfig {
+            registration: Registration::Open,
+            ..IdentityConfig::default()
+        };
         Self::with(config).await
     }
 

@@ -62,10 +62,12 @@ impl Tenancy {
         let tenant = self.parse(new)?;
         // The transaction is the new tenant's own: its first rows obey the same policy as all that come later.
         let tx = self.inner.database.begin(tenant.id);
-        store::insert(&tx, &tenant).await.map_err(|error| match violated(&error) {
-            Some("slugs_pkey") => CreateError::SlugTaken(tenant.slug.as_str().to_owned()),
-            _ => error.into(),
-        })?;
+        store::insert(&tx, &tenant)
+            .await
+            .map_err(|error| match violated(&error) {
+                Some("slugs_pkey") => CreateError::SlugTaken(tenant.slug.as_str().to_owned()),
+                _ => error.into(),
+            })?;
         outbox::append(&tx, &self.inner.clock, &created(&tenant)).await?;
         tx.commit().await?;
         Ok(tenant)
@@ -75,15 +77,27 @@ impl Tenancy {
         let mut wrong = Vec::new();
         let slug = new.slug.parse::<Slug>();
         if let Err(error) = &slug {
-            let code = if *error == NotASlug::Reserved { "RESERVED" } else { "INVALID_SLUG" };
+            let code = if *error == NotASlug::Reserved {
+                "RESERVED"
+            } else {
+                "INVALID_SLUG"
+            };
             wrong.push(FieldError::new("/slug", code, error.to_string()));
         }
         let name = new.name.trim().to_owned();
         if name.is_empty() || name.chars().count() > 200 || name.contains(char::is_control) {
-            wrong.push(FieldError::new("/name", "INVALID_NAME", "a name has 1 to 200 printable characters"));
+            wrong.push(FieldError::new(
+                "/name",
+                "INVALID_NAME",
+                "a name has 1 to 200 printable characters",
+            ));
         }
         if !looks_like_email(&new.admin_email) {
-            wrong.push(FieldError::new("/admin_email", "INVALID_EMAIL", "not an e-mail address"));
+            wrong.push(FieldError::new(
+                "/admin_email",
+                "INVALID_EMAIL",
+                "not an e-mail address",
+            ));
         }
         match slug {
             Ok(slug) if wrong.is_empty() => Ok(Tenant {

@@ -4,7 +4,9 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use http::StatusCode;
 use plaza_kernel::{Kind, Page, TenantId};
-use plaza_web::{ApiError, ApiErrors, Granted, Json, OwnerOrPlatformAdmin, PageParams, Path, PlatformAdmin, Query};
+use plaza_web::{
+    ApiError, ApiErrors, Granted, Json, OwnerOrPlatformAdmin, PageParams, Path, PlatformAdmin, Query,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -76,7 +78,11 @@ pub(crate) async fn create_tenant(
     granted: Granted<PlatformAdmin>,
     Json(body): Json<CreateTenantBody>,
 ) -> Result<(StatusCode, Json<TenantView>), ApiError> {
-    let new = NewTenant { slug: body.slug, name: body.name, admin_email: body.admin_email };
+    let new = NewTenant {
+        slug: body.slug,
+        name: body.name,
+        admin_email: body.admin_email,
+    };
     let tenant = tenancy.create(&granted, new).await?;
     Ok((StatusCode::CREATED, Json(tenant.into())))
 }
@@ -93,7 +99,9 @@ pub(crate) async fn list_tenants(
     let tx = tenancy.inner.database.begin_system();
     let found = store::list(&tx, page).await?;
     tx.commit().await?;
-    Ok(Json(Page::from_found(found, page.limit, |tenant| tenant.id.as_uuid()).map(TenantView::from)))
+    Ok(Json(
+        Page::from_found(found, page.limit, |tenant| tenant.id.as_uuid()).map(TenantView::from),
+    ))
 }
 
 /// Get one tenant: any for who runs the platform, their own for owners.
@@ -107,7 +115,11 @@ pub(crate) async fn get_tenant(
     let caller = granted.caller();
     let may = caller.is_platform_admin() || caller.tenant() == Some(id);
     // Another tenant's owner learns no more than from an id that does not exist.
-    let found = if may { store::get(&tenancy.inner.database, id).await? } else { None };
+    let found = if may {
+        store::get(&tenancy.inner.database, id).await?
+    } else {
+        None
+    };
     found.map(|tenant| Json(tenant.into())).ok_or_else(not_found)
 }
 
@@ -121,7 +133,11 @@ pub(crate) async fn create_owner_link(
     Path(id): Path<TenantId>,
 ) -> Result<(StatusCode, Json<OwnerLinkView>), ApiError> {
     let link = tenancy.owner_link(&granted, id).await?;
-    let view = OwnerLinkView { url: link.url, token: link.token, expires_at: link.expires_at };
+    let view = OwnerLinkView {
+        url: link.url,
+        token: link.token,
+        expires_at: link.expires_at,
+    };
     Ok((StatusCode::CREATED, Json(view)))
 }
 

@@ -53,10 +53,18 @@ impl Tenancy {
         _granted: &Granted<PlatformAdmin>,
         id: TenantId,
     ) -> Result<OwnerLink, OwnerLinkError> {
-        store::get(&self.inner.database, id).await?.ok_or(OwnerLinkError::NotFound(id))?;
-        let request = CreateOwnerLinkRequest { tenant_id: id.to_string() };
+        store::get(&self.inner.database, id)
+            .await?
+            .ok_or(OwnerLinkError::NotFound(id))?;
+        let request = CreateOwnerLinkRequest {
+            tenant_id: id.to_string(),
+        };
         let mut identity = self.inner.identity.clone();
-        let link = identity.create_owner_link(request).await.map_err(RpcError::from)?.into_inner();
+        let link = identity
+            .create_owner_link(request)
+            .await
+            .map_err(RpcError::from)?
+            .into_inner();
         Ok(OwnerLink {
             url: format!("{}/setup?token={}", self.inner.config.public_url, link.token),
             token: link.token,

@@ -46,10 +46,12 @@ statements! {
 /// Writes a new tenant and takes its slug; violates `slugs_pkey` when the slug is taken.
 pub(crate) async fn insert(tx: &TenantTx, tenant: &Tenant) -> Result<(), DatabaseError> {
     let slug = tenant.slug.as_str().to_owned();
-    tx.execute(&TAKE_SLUG, (slug.clone(), tenant.id.as_uuid())).await?;
+    tx.execute(&TAKE_SLUG, (slug.clone(), tenant.id.as_uuid()))
+        .await?;
     let status = tenant.status.as_str().to_owned();
     let (name, email) = (tenant.name.clone(), tenant.admin_email.clone());
-    tx.execute(&INSERT, (tenant.id, slug, name, email, status, tenant.created_at)).await?;
+    tx.execute(&INSERT, (tenant.id, slug, name, email, status, tenant.created_at))
+        .await?;
     Ok(())
 }
 
@@ -60,12 +62,20 @@ pub(crate) async fn activate(tx: &TenantTx, at: DateTime<Utc>) -> Result<bool, D
 
 /// One tenant, read inside its own scope.
 pub(crate) async fn get(database: &Database, id: TenantId) -> Result<Option<Tenant>, DatabaseError> {
-    Ok(database.read(id, &GET, (id,)).await?.into_iter().next().and_then(Stored::into_tenant))
+    Ok(database
+        .read(id, &GET, (id,))
+        .await?
+        .into_iter()
+        .next()
+        .and_then(Stored::into_tenant))
 }
 
 /// The tenant of a slug, across tenants.
 pub(crate) async fn resolve(tx: &SystemTx, slug: &str) -> Result<Option<Tenant>, DatabaseError> {
-    Ok(tx.optional(&RESOLVE, (slug.to_owned(),)).await?.and_then(Stored::into_tenant))
+    Ok(tx
+        .optional(&RESOLVE, (slug.to_owned(),))
+        .await?
+        .and_then(Stored::into_tenant))
 }
 
 /// Tenants, newest first: one more than the page has.
@@ -78,9 +88,14 @@ pub(crate) async fn list(tx: &SystemTx, page: PageQuery) -> Result<Vec<Tenant>, 
 impl Stored {
     /// The check constraints of the table admit nothing that does not parse.
     fn into_tenant(self) -> Option<Tenant> {
-        let status = [Status::Provisioning, Status::Active, Status::Suspended, Status::Deleting]
-            .into_iter()
-            .find(|status| status.as_str() == self.status)?;
+        let status = [
+            Status::Provisioning,
+            Status::Active,
+            Status::Suspended,
+            Status::Deleting,
+        ]
+        .into_iter()
+        .find(|status| status.as_str() == self.status)?;
         let slug: Slug = self.slug.parse().ok()?;
         Some(Tenant {
             id: self.tenant_id,

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use plaza_contracts::proto::identity::identity_server::{Identity, IdentityServer};
 use plaza_contracts::proto::identity::{
-    CheckSessionReply, CheckSessionRequest, CreateOwnerLinkReply, CreateOwnerLinkRequest, GetMemberRequest, Member,
-    SigningKeysReply, SigningKeysRequest,
+    CheckSessionReply, CheckSessionRequest, CreateOwnerLinkReply, CreateOwnerLinkRequest, GetMemberRequest,
+    Member, SigningKeysReply, SigningKeysRequest,
 };
 use plaza_contracts::services::{IDENTITY, TENANCY};
 use plaza_kernel::{Clock, Failure, Kind};
@@ -29,12 +29,23 @@ impl Stage {
         let database = TestDatabase::fresh(&[plaza_tenancy::schema()]).await;
         let directory = Directory::new(RpcSettings::default());
         let owners = Arc::new(AtomicBool::new(false));
-        directory.host(IDENTITY, tonic::service::Routes::new(IdentityServer::new(StubIdentity(owners.clone()))));
-        let config = TenancyConfig { public_url: "https://plaza.example".to_owned() };
+        directory.host(
+            IDENTITY,
+            tonic::service::Routes::new(IdentityServer::new(StubIdentity(owners.clone()))),
+        );
+        let config = TenancyConfig {
+            public_url: "https://plaza.example".to_owned(),
+        };
         let tenancy = Tenancy::new(config, database.of(TENANCY), &directory, Clock::system());
         directory.host(TENANCY, tenancy.grpc());
         let mounted = Mounted::new(tenancy.http(Permit::none()));
-        Self { database, tenancy, mounted, directory, owners }
+        Self {
+            database,
+            tenancy,
+            mounted,
+            directory,
+            owners,
+        }
     }
 }
 
@@ -57,11 +68,17 @@ impl Failure for Pending {
 
 #[async_trait]
 impl Identity for StubIdentity {
-    async fn signing_keys(&self, _: Request<SigningKeysRequest>) -> Result<Response<SigningKeysReply>, Status> {
+    async fn signing_keys(
+        &self,
+        _: Request<SigningKeysRequest>,
+    ) -> Result<Response<SigningKeysReply>, Status> {
         Err(Status::unimplemented("not asked"))
     }
 
-    async fn check_session(&self, _: Request<CheckSessionRequest>) -> Result<Response<CheckSessionReply>, Status> {
+    async fn check_session(
+        &self,
+        _: Request<CheckSessionRequest>,
+    ) -> Result<Response<CheckSessionReply>, Status> {
         Err(Status::unimplemented("not asked"))
     }
 
@@ -70,8 +87,15 @@ impl Identity for StubIdentity {
         request: Request<CreateOwnerLinkRequest>,
     ) -> Result<Response<CreateOwnerLinkReply>, Status> {
         let token = format!("token-of-{}", request.into_inner().tenant_id);
-        let link = CreateOwnerLinkReply { token, expires_at: 1_800_000_000 };
-        answer(if self.0.load(Ordering::Relaxed) { Ok(link) } else { Err(Pending) })
+        let link = CreateOwnerLinkReply {
+            token,
+            expires_at: 1_800_000_000,
+        };
+        answer(if self.0.load(Ordering::Relaxed) {
+            Ok(link)
+        } else {
+            Err(Pending)
+        })
     }
 
     async fn get_member(&self, _: Request<GetMemberRequest>) -> Result<Response<Member>, Status> {

@@ -15,7 +15,11 @@ fn acme() -> Value {
 }
 
 async fn create(stage: &Stage, body: &Value) -> TenantId {
-    let reply = stage.mounted.as_caller(&callers::platform_admin()).post("/api/v1/admin/tenants", body).await;
+    let reply = stage
+        .mounted
+        .as_caller(&callers::platform_admin())
+        .post("/api/v1/admin/tenants", body)
+        .await;
     let reply = reply.assert_status(StatusCode::CREATED).value();
     serde_json::from_value(reply["id"].clone()).unwrap()
 }
@@ -25,7 +29,10 @@ async fn a_tenant_and_its_event_are_one_fact() {
     let stage = Stage::open().await;
     let id = create(&stage, &acme()).await;
     let admin = stage.database.admin().await;
-    let event = admin.query_one("SELECT tenant_id, name, payload::text FROM tenancy.outbox", &[]).await.unwrap();
+    let event = admin
+        .query_one("SELECT tenant_id, name, payload::text FROM tenancy.outbox", &[])
+        .await
+        .unwrap();
     assert_eq!(event.get::<_, uuid::Uuid>(0), id.as_uuid());
     assert_eq!(event.get::<_, String>(1), "tenant.created");
     let payload: Value = serde_json::from_str(event.get(2)).unwrap();
@@ -44,7 +51,11 @@ async fn a_slug_is_taken_once_and_a_refused_tenant_leaves_nothing() {
     again.assert_failed(StatusCode::CONFLICT, "SLUG_TAKEN");
     let rows = stage.database.admin().await;
     for table in ["tenancy.tenants", "tenancy.slugs", "tenancy.outbox"] {
-        let count: i64 = rows.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.unwrap().get(0);
+        let count: i64 = rows
+            .query_one(&format!("SELECT count(*) FROM {table}"), &[])
+            .await
+            .unwrap()
+            .get(0);
         assert_eq!(count, 1, "{table}");
     }
 }
@@ -55,9 +66,15 @@ async fn wrong_values_are_all_told_at_once() {
     let admin = stage.mounted.as_caller(&callers::platform_admin());
     let body = json!({"slug": "WWW", "name": " ", "admin_email": "nobody"});
     let reply = admin.post("/api/v1/admin/tenants", &body).await;
-    let problem = reply.assert_failed(StatusCode::UNPROCESSABLE_ENTITY, "INVALID_TENANT").value();
-    let pointers: Vec<&str> =
-        problem["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+    let problem = reply
+        .assert_failed(StatusCode::UNPROCESSABLE_ENTITY, "INVALID_TENANT")
+        .value();
+    let pointers: Vec<&str> = problem["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["pointer"].as_str().unwrap())
+        .collect();
     assert_eq!(pointers, ["/slug", "/name", "/admin_email"]);
     let unknown = json!({"slug": "a", "name": "A", "admin_email": "a@b.example", "status": "active"});
     let reply = admin.post("/api/v1/admin/tenants", &unknown).await;
@@ -77,11 +94,23 @@ async fn an_owner_sees_their_own_tenant_and_another_one_looks_like_none() {
         problem.as_object_mut().unwrap().remove("request_id");
         problem
     };
-    let foreign = owner.get(&path(theirs)).await.assert_failed(StatusCode::NOT_FOUND, "TENANT_NOT_FOUND");
-    let random = owner.get(&path(callers::tenant())).await.assert_failed(StatusCode::NOT_FOUND, "TENANT_NOT_FOUND");
+    let foreign = owner
+        .get(&path(theirs))
+        .await
+        .assert_failed(StatusCode::NOT_FOUND, "TENANT_NOT_FOUND");
+    let random = owner
+        .get(&path(callers::tenant()))
+        .await
+        .assert_failed(StatusCode::NOT_FOUND, "TENANT_NOT_FOUND");
     assert_eq!(without_id(foreign.value()), without_id(random.value()));
     assert_eq!(
-        stage.mounted.as_caller(&callers::platform_admin()).get(&path(theirs)).await.assert_ok().value()["slug"],
+        stage
+            .mounted
+            .as_caller(&callers::platform_admin())
+            .get(&path(theirs))
+            .await
+            .assert_ok()
+            .value()["slug"],
         "rival"
     );
 }
@@ -90,16 +119,33 @@ async fn an_owner_sees_their_own_tenant_and_another_one_looks_like_none() {
 async fn the_list_comes_in_pages_newest_first() {
     let stage = Stage::open().await;
     for slug in ["one", "two", "three"] {
-        create(&stage, &json!({"slug": slug, "name": slug, "admin_email": "o@x.example"})).await;
+        create(
+            &stage,
+            &json!({"slug": slug, "name": slug, "admin_email": "o@x.example"}),
+        )
+        .await;
     }
     let admin = stage.mounted.as_caller(&callers::platform_admin());
-    let first = admin.get("/api/v1/admin/tenants?limit=2").await.assert_ok().value();
+    let first = admin
+        .get("/api/v1/admin/tenants?limit=2")
+        .await
+        .assert_ok()
+        .value();
     let slugs = |page: &Value| -> Vec<String> {
-        page["items"].as_array().unwrap().iter().map(|item| item["slug"].as_str().unwrap().to_owned()).collect()
+        page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["slug"].as_str().unwrap().to_owned())
+            .collect()
     };
     assert_eq!(slugs(&first), ["three", "two"]);
     let cursor = first["next_cursor"].as_str().unwrap();
-    let second = admin.get(&format!("/api/v1/admin/tenants?limit=2&cursor={cursor}")).await.assert_ok().value();
+    let second = admin
+        .get(&format!("/api/v1/admin/tenants?limit=2&cursor={cursor}"))
+        .await
+        .assert_ok()
+        .value();
     assert_eq!(slugs(&second), ["one"]);
     assert!(second["next_cursor"].is_null());
 }
@@ -112,14 +158,31 @@ async fn a_tenant_whose_owner_is_there_becomes_active_and_only_once() {
     let clock = Clock::system();
     for _ in 0..2 {
         let tx = database.begin(id);
-        let event = OwnerProvisioned { tenant_id: id, user_id: UserId::generate(&clock) };
+        let event = OwnerProvisioned {
+            tenant_id: id,
+            user_id: UserId::generate(&clock),
+        };
         outbox::append(&tx, &clock, &event).await.unwrap();
         tx.commit().await.unwrap();
     }
     settle([(database, stage.tenancy.subscriptions())]).await;
     let mut tenancy = TenancyClient::new(stage.directory.transport(TENANCY));
-    let found = tenancy.resolve(ResolveRequest { slug: "acme".to_owned() }).await.unwrap().into_inner();
-    assert_eq!((found.tenant_id, found.status), (id.to_string(), "active".to_owned()));
-    let missing = tenancy.resolve(ResolveRequest { slug: "nobody".to_owned() }).await.unwrap_err();
+    let found = tenancy
+        .resolve(ResolveRequest {
+            slug: "acme".to_owned(),
+        })
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        (found.tenant_id, found.status),
+        (id.to_string(), "active".to_owned())
+    );
+    let missing = tenancy
+        .resolve(ResolveRequest {
+            slug: "nobody".to_owned(),
+        })
+        .await
+        .unwrap_err();
     assert!(plaza_rpc::RpcError::from(missing).is("TENANT_NOT_FOUND"));
 }

@@ -2,12 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use http::Method;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
 
-use crate::client::{Answer, Api, answer};
+use crate::client::Api;
 use crate::plaza::{Plaza, free_address};
 use crate::simulator::SimulatorProcess;
 use crate::story;
@@ -30,29 +29,46 @@ pub(super) fn kills() -> usize {
 pub(super) fn dice() -> StdRng {
     #[expect(clippy::disallowed_methods, reason = "tests have no configuration file")]
     let asked = std::env::var("PLAZA_TEST_SEED").ok();
-    let seed = asked.map_or_else(rand::random, |seed| seed.parse().expect("PLAZA_TEST_SEED is a number"));
+    let seed = asked.map_or_else(rand::random, |seed| {
+        seed.parse().expect("PLAZA_TEST_SEED is a number")
+    });
     eprintln!("kill points are drawn with PLAZA_TEST_SEED={seed}");
     StdRng::seed_from_u64(seed)
+}
+
+/// Whether the provider can tell what became of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Receipts {
+    Arrive,
+    Never,
 }
 
 /// Plaza, and a simulator that outlives it.
 pub(super) struct Bench {
     pub(super) plaza: Plaza,
     pub(super) simulator: SimulatorProcess,
+    pub(super) receipts: Receipts,
     pub(super) dice: StdRng,
+    /// How often Plaza was killed, while it started too.
     pub(super) killed: usize,
     /// How long Plaza was away, all in all.
     pub(super) away: Duration,
 }
 
 impl Bench {
-    /// Both, on addresses that stay.
-    pub(super) async fn open() -> Self {
+    /// Both, on addresses that stay. Without receipts nobody ever hears what became of a message.
+    pub(super) async fn open(receipts: Receipts) -> Self {
         let public = free_address();
         // The platform signs and checks with it; nothing else knows it.
         let secret = "a secret of both";
         let quick = [("PLAZA_SIMULATOR__RETRY_LONGEST_MILLISECONDS", "1000")];
-        let callbacks = format!("http://{public}/webhooks/meta");
+        // With receipts, ten thousand recipients take half a minute: long enough to be killed twenty times. Without
+        // them, as many messages as may be are in flight whenever Plaza is killed.
+        let (callbacks, rate) = match receipts {
+            Receipts::Arrive => (public.clone(), 250),
+            Receipts::Never => (free_address(), 0),
+        };
+        let callbacks = format!("http://{callbacks}/webhooks/meta");
         let simulator = SimulatorProcess::start(&callbacks, secret, 7, &quick).await;
         let plaza = Plaza::builder()
             .env("PLAZA_LISTEN", &public)
@@ -61,29 +77,46 @@ impl Bench {
             .env("PLAZA_NOTIFICATION__LEASE_MILLISECONDS", 2000)
             .env("PLAZA_NOTIFICATION__UNKNOWN_WAIT_MILLISECONDS", 3000)
             .env("PLAZA_NOTIFICATION__IN_FLIGHT", IN_FLIGHT)
-            // Ten thousand recipients in about half a minute: long enough to be killed twenty times.
-            .env("PLAZA_NOTIFICATION__DEFAULT_RATE", 400)
+            .env("PLAZA_NOTIFICATION__DEFAULT_RATE", rate)
             .env("PLAZA_BROADCAST__LEASE_SECONDS", 2)
             .env("PLAZA_BROADCAST__IMPORT_BATCH_ROWS", 200)
             .env("PLAZA_BROADCAST__PLANNER_BATCH", 200)
             .start()
             .await;
-        Self { plaza, simulator, dice: dice(), killed: 0, away: Duration::ZERO }
+        Self {
+            plaza,
+            simulator,
+            receipts,
+            dice: dice(),
+            killed: 0,
+            away: Duration::ZERO,
+        }
     }
 
-    /// `kill -9`, and up again.
+    /// `kill -9`, and up again. Sometimes it does not get up at once: it is killed while it starts.
     pub(super) async fn kill(&mut self) {
         let begun = Instant::now();
         self.plaza.kill();
-        self.plaza.restart().await;
         self.killed += 1;
+        if self.dice.random_ratio(1, 5) {
+            self.plaza.spawn();
+            self.moment(400).await;
+            self.plaza.kill();
+            self.killed += 1;
+        }
+        self.plaza.restart().await;
         self.away += begun.elapsed();
     }
 
     /// Waits a moment that nobody chose, up to this many milliseconds.
     pub(super) async fn moment(&mut self, most: u64) {
-        let moment = self.dice.random_range(0..=most);
+        let moment = self.number(most);
         tokio::time::sleep(Duration::from_millis(moment)).await;
+    }
+
+    /// A number up to `most`.
+    pub(super) fn number(&mut self, most: u64) -> u64 {
+        self.dice.random_range(0..=most)
     }
 
     /// So many numbers below `end`, in order.
@@ -96,9 +129,14 @@ impl Bench {
 
 /// Uploads a file and waits until the import has begun; its path.
 pub(super) async fn upload(owner: &Api, file: Vec<u8>) -> String {
-    let taken = owner.upload("/api/v1/broadcast/recipients/import", "people.csv", file, None).await;
+    let taken = owner
+        .upload("/api/v1/broadcast/recipients/import", "people.csv", file, None)
+        .await;
     assert_eq!(taken.status, 202, "{}", taken.text());
-    format!("/api/v1/broadcast/imports/{}", taken.json()["id"].as_str().unwrap())
+    format!(
+        "/api/v1/broadcast/imports/{}",
+        taken.json()["id"].as_str().unwrap()
+    )
 }
 
 /// Whether an import is over.
@@ -110,23 +148,8 @@ pub(super) fn imported(import: &Value) -> bool {
 /// A draft to everybody who said yes; its path.
 pub(super) async fn draft(owner: &Api) -> String {
     let template = story::template(owner).await;
-    format!("/api/v1/broadcast/campaigns/{}", story::campaign(owner, "Spring", &template).await)
-}
-
-/// Asks until there is an answer: whoever is asked may be away just now.
-pub(super) async fn insist(api: &Api, method: Method, path: &str, body: Option<Value>) -> Answer {
-    let begun = Instant::now();
-    loop {
-        let request = api.request(method.clone(), path);
-        let request = match &body {
-            Some(body) => request.json(body),
-            None => request,
-        };
-        let sent = request.build().unwrap();
-        match client().execute(sent).await {
-            Ok(response) => return Answer::read(response).await,
-            Err(error) => assert!(begun.elapsed() < PATIENCE, "{path}: {error}"),
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    format!(
+        "/api/v1/broadcast/campaigns/{}",
+        story::campaign(owner, "Spring", &template).await
+    )
 }

@@ -8,15 +8,27 @@ use crate::client::{Answer, Api, answer};
 
 /// Every method that is not documented for a path.
 pub(super) async fn other_methods(stage: &Stage, operations: &[Operation]) {
-    let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "MOVE"];
+    let methods = [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "MOVE",
+    ];
     let documented = |path: &str, method: &Method| {
         // HEAD is GET without the body.
-        let method = if *method == Method::HEAD { &Method::GET } else { method };
-        operations.iter().any(|operation| operation.path == path && operation.method == *method)
+        let method = if *method == Method::HEAD {
+            &Method::GET
+        } else {
+            method
+        };
+        operations
+            .iter()
+            .any(|operation| operation.path == path && operation.method == *method)
     };
     let api = &stage.plaza.api();
     for operation in operations {
-        let ids: Vec<String> = operation.collections().into_iter().map(|name| stage.acmes.of(name)).collect();
+        let ids: Vec<String> = operation
+            .collections()
+            .into_iter()
+            .map(|name| stage.acmes.of(name))
+            .collect();
         for method in methods.map(|method| method.parse::<Method>().unwrap()) {
             if documented(&operation.path, &method) {
                 continue;
@@ -24,28 +36,45 @@ pub(super) async fn other_methods(stage: &Stage, operations: &[Operation]) {
             for caller in [api, &stage.acme.owner, &stage.actor("platform admin").api] {
                 let answered = answer(caller.request(method.clone(), &operation.at(&ids))).await;
                 let status = answered.status.as_u16();
-                assert!(matches!(status, 404 | 405), "{method} {}: {status} {}", operation.path, answered.text());
+                assert!(
+                    matches!(status, 404 | 405),
+                    "{method} {}: {status} {}",
+                    operation.path,
+                    answered.text()
+                );
             }
         }
     }
 }
 
 async fn at_host(api: &Api, operation: &Operation, ids: &[String], host: &str) -> Answer {
-    answer(api.request(operation.method.clone(), &operation.at(ids)).header(header::HOST, host)).await
+    answer(
+        api.request(operation.method.clone(), &operation.at(ids))
+            .header(header::HOST, host),
+    )
+    .await
 }
 
 /// A tenant's host takes only that tenant's tokens, and no other host is answered at all.
 pub(super) async fn hosts(stage: &Stage, operations: &[Operation]) {
     for operation in operations {
-        let ids: Vec<String> = operation.collections().into_iter().map(|name| stage.acmes.of(name)).collect();
+        let ids: Vec<String> = operation
+            .collections()
+            .into_iter()
+            .map(|name| stage.acmes.of(name))
+            .collect();
         if !matches!(operation.rule.as_str(), "anyone" | "signature") {
             for stranger in [&stage.rival.owner, &stage.actor("platform admin").api] {
-                at_host(stranger, operation, &ids, "acme.localhost").await.assert_failed(403, "TENANT_MISMATCH");
+                at_host(stranger, operation, &ids, "acme.localhost")
+                    .await
+                    .assert_failed(403, "TENANT_MISMATCH");
             }
         }
         for host in ["nobody.localhost", "evil.example", "acme.localhost.evil.example"] {
             for caller in [&stage.plaza.api(), &stage.acme.owner] {
-                at_host(caller, operation, &ids, host).await.assert_failed(404, "UNKNOWN_HOST");
+                at_host(caller, operation, &ids, host)
+                    .await
+                    .assert_failed(404, "UNKNOWN_HOST");
             }
         }
     }
@@ -55,9 +84,24 @@ pub(super) async fn hosts(stage: &Stage, operations: &[Operation]) {
 
 /// What a gateway tells its services is not for callers to say.
 const TRUSTED: &[&str] = &[
-    "X-Tenant-ID", "x_tenant_id", "X-Tenant", "X-User-ID", "X-User-Role", "X-User-Roles", "X-Role", "X-Plaza-Tenant",
-    "X-Plaza-Role", "X-Plaza-User", "X-Plaza-Caller", "X-Forwarded-User", "X-Original-URL", "X-Rewrite-URL",
-    "X-HTTP-Method-Override", "Forwarded", "X-Forwarded-Host", "X-Internal",
+    "X-Tenant-ID",
+    "x_tenant_id",
+    "X-Tenant",
+    "X-User-ID",
+    "X-User-Role",
+    "X-User-Roles",
+    "X-Role",
+    "X-Plaza-Tenant",
+    "X-Plaza-Role",
+    "X-Plaza-User",
+    "X-Plaza-Caller",
+    "X-Forwarded-User",
+    "X-Original-URL",
+    "X-Rewrite-URL",
+    "X-HTTP-Method-Override",
+    "Forwarded",
+    "X-Forwarded-Host",
+    "X-Internal",
 ];
 
 async fn with_headers(stage: &Stage, api: &Api, operation: &Operation, ids: &[String]) -> Answer {
@@ -81,8 +125,15 @@ async fn with_headers(stage: &Stage, api: &Api, operation: &Operation, ids: &[St
 /// Every reading operation, with all of them at once: the answer is the one without.
 pub(super) async fn headers(stage: &Stage, operations: &[Operation]) {
     let callers = ["anonymous", "foreign user", "foreign owner", "low role"];
-    for operation in operations.iter().filter(|operation| operation.method == Method::GET) {
-        let ids: Vec<String> = operation.collections().into_iter().map(|name| stage.acmes.of(name)).collect();
+    for operation in operations
+        .iter()
+        .filter(|operation| operation.method == Method::GET)
+    {
+        let ids: Vec<String> = operation
+            .collections()
+            .into_iter()
+            .map(|name| stage.acmes.of(name))
+            .collect();
         for caller in callers.map(|name| stage.actor(name)) {
             let without = caller.api.get(&operation.at(&ids)).await;
             let with = with_headers(stage, &caller.api, operation, &ids).await;

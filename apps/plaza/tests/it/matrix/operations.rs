@@ -26,16 +26,24 @@ pub(super) async fn documented(plaza: &Plaza) -> (Vec<Operation>, Value) {
     let paths = document["paths"].as_object().unwrap();
     let mut operations: Vec<Operation> = paths
         .iter()
-        .flat_map(|(path, item)| item.as_object().unwrap().iter().map(move |(method, it)| operation(path, method, it)))
+        .flat_map(|(path, item)| {
+            item.as_object()
+                .unwrap()
+                .iter()
+                .map(move |(method, it)| operation(path, method, it))
+        })
         .collect();
-    operations.sort_by(|one, other| (&one.path, one.method.as_str()).cmp(&(&other.path, other.method.as_str())));
+    operations
+        .sort_by(|one, other| (&one.path, one.method.as_str()).cmp(&(&other.path, other.method.as_str())));
     (operations, document)
 }
 
 fn operation(path: &str, method: &str, definition: &Value) -> Operation {
     let text = |name: &str| {
         let found = definition[name].as_str();
-        found.unwrap_or_else(|| panic!("{method} {path} has no {name}")).to_owned()
+        found
+            .unwrap_or_else(|| panic!("{method} {path} has no {name}"))
+            .to_owned()
     };
     Operation {
         method: method.to_ascii_uppercase().parse().unwrap(),
@@ -50,7 +58,11 @@ impl Operation {
     /// The collections whose objects the path names, in order: `["roles", "assignments"]`.
     pub(super) fn collections(&self) -> Vec<&str> {
         let segments: Vec<&str> = self.path.split('/').collect();
-        segments.windows(2).filter(|pair| pair[1].starts_with('{')).map(|pair| pair[0]).collect()
+        segments
+            .windows(2)
+            .filter(|pair| pair[1].starts_with('{'))
+            .map(|pair| pair[0])
+            .collect()
     }
 
     /// The path with these ids in the places of its parameters.
@@ -60,7 +72,11 @@ impl Operation {
             true => ids.next().unwrap().clone(),
             false => segment.to_owned(),
         };
-        self.path.split('/').map(&mut filled).collect::<Vec<_>>().join("/")
+        self.path
+            .split('/')
+            .map(&mut filled)
+            .collect::<Vec<_>>()
+            .join("/")
     }
 
     /// Whether the operation shows a list of everything there is of a kind.
@@ -70,16 +86,30 @@ impl Operation {
 
     /// The names of its query parameters.
     fn parameters(&self) -> BTreeSet<&str> {
-        let parameters = self.definition["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
-        parameters.iter().filter_map(|parameter| parameter["name"].as_str()).collect()
+        let parameters = self.definition["parameters"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        parameters
+            .iter()
+            .filter_map(|parameter| parameter["name"].as_str())
+            .collect()
     }
 
     /// Every id that a caller may put into the query or the body, as `operation.name`.
     pub(super) fn ids_outside_the_path(&self, document: &Value) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
-        let parameters = self.definition["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let parameters = self.definition["parameters"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         for parameter in parameters.iter().filter(|parameter| parameter["in"] == "query") {
-            collect(document, &parameter["schema"], parameter["name"].as_str().unwrap(), &mut names);
+            collect(
+                document,
+                &parameter["schema"],
+                parameter["name"].as_str().unwrap(),
+                &mut names,
+            );
         }
         collect(document, &self.definition["requestBody"], "body", &mut names);
         names.iter().map(|name| format!("{}.{name}", self.id)).collect()
@@ -100,13 +130,17 @@ fn collect(document: &Value, schema: &Value, name: &str, names: &mut BTreeSet<St
                         collect(document, target.unwrap_or(&Value::Null), name, names);
                     }
                     ("properties", Value::Object(properties)) => {
-                        properties.iter().for_each(|(name, property)| collect(document, property, name, names));
+                        properties
+                            .iter()
+                            .for_each(|(name, property)| collect(document, property, name, names));
                     }
                     _ => collect(document, member, name, names),
                 }
             }
         }
-        Value::Array(members) => members.iter().for_each(|member| collect(document, member, name, names)),
+        Value::Array(members) => members
+            .iter()
+            .for_each(|member| collect(document, member, name, names)),
         _ => {}
     }
 }

@@ -45,7 +45,9 @@ impl Stage {
             "lift_suppression" => make("/api/v1/notifications/suppressions", suppression(number)).await,
             "delete_role" => make("/api/v1/admin/roles", role(number)).await,
             "unassign_role" => {
-                let [role] = &make("/api/v1/admin/roles", role(number)).await[..] else { unreachable!() };
+                let [role] = &make("/api/v1/admin/roles", role(number)).await[..] else {
+                    unreachable!()
+                };
                 let path = format!("/api/v1/admin/roles/{role}/assignments");
                 owner.post(&path, json!({"user_id": self.acmes.user})).await.ok();
                 vec![role.clone(), self.acmes.user.clone()]
@@ -53,11 +55,16 @@ impl Stage {
             // To nobody: nothing is really sent.
             "send_campaign" => {
                 let audience = json!({"opted_in": true, "country": "IS"});
-                let body = json!({"name": "Nobody", "template_id": self.acmes.template, "audience": audience});
+                let body =
+                    json!({"name": "Nobody", "template_id": self.acmes.template, "audience": audience});
                 make("/api/v1/broadcast/campaigns", body).await
             }
             "create_owner_link" => vec![self.pending.clone()],
-            _ => operation.collections().into_iter().map(|collection| self.acmes.of(collection)).collect(),
+            _ => operation
+                .collections()
+                .into_iter()
+                .map(|collection| self.acmes.of(collection))
+                .collect(),
         }
     }
 
@@ -76,7 +83,12 @@ impl Stage {
             }
             "register" => json!({"email": email, "password": story::PASSWORD, "tenant": "acme"}),
             "setup" => {
-                let invited = self.acme.owner.post("/api/v1/auth/users", json!({"email": email})).await.ok();
+                let invited = self
+                    .acme
+                    .owner
+                    .post("/api/v1/auth/users", json!({"email": email}))
+                    .await
+                    .ok();
                 json!({"token": invited["token"], "email": email, "password": story::PASSWORD})
             }
             "create_user" => json!({"email": email}),
@@ -93,6 +105,7 @@ impl Stage {
                 let account = format!("2065403522{number}");
                 json!({"name": format!("Sender {number}"), "phone_number_id": account, "access_token": "token"})
             }
+            "renew_sender_token" => json!({"access_token": "another-token"}),
             "suppress" => suppression(number),
             _ => json!({}),
         };

@@ -9,7 +9,13 @@ use super::stage::Stage;
 pub(super) type Answers = BTreeMap<&'static str, u16>;
 
 /// Callers that Plaza knows.
-const KNOWN: [&str; 5] = ["foreign user", "foreign owner", "low role", "owner", "platform admin"];
+const KNOWN: [&str; 5] = [
+    "foreign user",
+    "foreign owner",
+    "low role",
+    "owner",
+    "platform admin",
+];
 
 /// What the tenants' members may do.
 pub(super) struct Rules {
@@ -19,10 +25,20 @@ pub(super) struct Rules {
 impl Rules {
     /// Asks Plaza what the caller of little right was given.
     pub(super) async fn of(stage: &Stage) -> Self {
-        let given = stage.actor("low role").api.get("/api/v1/auth/permissions").await.ok();
+        let given = stage
+            .actor("low role")
+            .api
+            .get("/api/v1/auth/permissions")
+            .await
+            .ok();
         let given = given["permissions"].as_array().unwrap().iter();
-        let low: BTreeSet<String> = given.map(|permission| permission.as_str().unwrap().to_owned()).collect();
-        assert!(!low.is_empty() && low.len() < 10, "the low role is neither nothing nor much: {low:?}");
+        let low: BTreeSet<String> = given
+            .map(|permission| permission.as_str().unwrap().to_owned())
+            .collect();
+        assert!(
+            !low.is_empty() && low.len() < 10,
+            "the low role is neither nothing nor much: {low:?}"
+        );
         Self { low }
     }
 
@@ -31,7 +47,10 @@ impl Rules {
         let expect = Expect { operation, answers };
         expect.all_within_reason();
         match operation.rule.as_str() {
-            "anyone" => ["anonymous"].iter().chain(&KNOWN).for_each(|actor| expect.let_in(actor)),
+            "anyone" => ["anonymous"]
+                .iter()
+                .chain(&KNOWN)
+                .for_each(|actor| expect.let_in(actor)),
             "signature" => expect.nobody_without_a_signature(),
             "authenticated" => {
                 expect.no_strangers();
@@ -44,8 +63,12 @@ impl Rules {
             }
             "owner_or_platform_admin" => {
                 expect.no_strangers();
-                ["foreign user", "low role"].iter().for_each(|actor| expect.answered(actor, &[403]));
-                ["owner", "platform admin"].iter().for_each(|actor| expect.let_in(actor));
+                ["foreign user", "low role"]
+                    .iter()
+                    .for_each(|actor| expect.answered(actor, &[403]));
+                ["owner", "platform admin"]
+                    .iter()
+                    .for_each(|actor| expect.let_in(actor));
                 expect.nothing_of_others();
             }
             permission if permission.contains('.') => self.permission(permission, &expect),
@@ -73,34 +96,61 @@ struct Expect<'a> {
 
 impl Expect<'_> {
     fn answered(&self, actor: &str, statuses: &[u16]) {
-        let Operation { method, path, rule, .. } = self.operation;
+        let Operation {
+            method, path, rule, ..
+        } = self.operation;
         let answer = self.answers[actor];
-        assert!(statuses.contains(&answer), "{method} {path} ({rule}): {actor} was answered {answer}, not {statuses:?}");
+        let hint = if matches!(answer, 400 | 415 | 422) {
+            "; give it a body in `probes.rs`"
+        } else {
+            ""
+        };
+        assert!(
+            statuses.contains(&answer),
+            "{method} {path} ({rule}): {actor} was answered {answer}, not {statuses:?}{hint}"
+        );
     }
 
     fn let_in(&self, actor: &str) {
-        let Operation { method, path, rule, .. } = self.operation;
+        let Operation {
+            method, path, rule, ..
+        } = self.operation;
         let answer = self.answers[actor];
-        assert!(!matches!(answer, 401 | 403 | 404), "{method} {path} ({rule}): {actor} was answered {answer}");
+        assert!(
+            !matches!(answer, 401 | 403 | 404),
+            "{method} {path} ({rule}): {actor} was answered {answer}"
+        );
     }
 
     fn all_within_reason(&self) {
         let Operation { method, path, .. } = self.operation;
-        assert!(self.answers.values().all(|answer| *answer < 500), "{method} {path}: {:?}", self.answers);
+        assert!(
+            self.answers.values().all(|answer| *answer < 500),
+            "{method} {path}: {:?}",
+            self.answers
+        );
     }
 
     fn no_strangers(&self) {
-        ["anonymous", "bogus token"].iter().for_each(|actor| self.answered(actor, &[401]));
+        ["anonymous", "bogus token"]
+            .iter()
+            .for_each(|actor| self.answered(actor, &[401]));
     }
 
     fn nobody_without_a_signature(&self) {
-        self.answers.keys().for_each(|actor| self.answered(actor, &[401, 403]));
+        self.answers
+            .keys()
+            .for_each(|actor| self.answered(actor, &[401, 403]));
     }
 
     /// An object in the path is the first tenant's: for the others it does not exist.
     fn nothing_of_others(&self) {
         if !self.operation.collections().is_empty() {
-            let not_found: &[u16] = if self.operation.rule.contains('.') { &[404] } else { &[403, 404] };
+            let not_found: &[u16] = if self.operation.rule.contains('.') {
+                &[404]
+            } else {
+                &[403, 404]
+            };
             self.answered("foreign user", not_found);
             self.answered("foreign owner", &[404]);
         }

@@ -54,11 +54,17 @@ impl Stage {
     pub(super) async fn open() -> Self {
         let plaza = Plaza::start().await;
         let admin = story::administrator(&plaza).await;
-        let (acme, rival) = (story::tenant(&admin, "acme").await, story::tenant(&admin, "rival").await);
+        let (acme, rival) = (
+            story::tenant(&admin, "acme").await,
+            story::tenant(&admin, "rival").await,
+        );
         let pending = json!({"slug": "pending", "name": "Pending", "admin_email": "owner@pending.example"});
         let pending = id(&admin.post("/api/v1/admin/tenants", pending).await.ok());
         story::owner_link(&admin, &pending).await;
-        let (acmes, rivals) = (furnish(&acme, "+4915117404").await, furnish(&rival, "+4915117405").await);
+        let (acmes, rivals) = (
+            furnish(&acme, "+4915117404").await,
+            furnish(&rival, "+4915117405").await,
+        );
         let low = member(&acme, "low@acme.example", "Viewer").await;
         let foreign = member(&rival, "member@rival.example", "Administrator").await;
         let actor = |name, api: &Api, email: Option<&str>| Actor {
@@ -75,7 +81,16 @@ impl Stage {
             actor("owner", &acme.owner, Some("owner@acme.example")),
             actor("platform admin", &admin, Some(story::ADMINISTRATOR)),
         ];
-        Self { plaza, acme, acmes, rival, rivals, pending, actors, numbers: AtomicU32::new(100) }
+        Self {
+            plaza,
+            acme,
+            acmes,
+            rival,
+            rivals,
+            pending,
+            actors,
+            numbers: AtomicU32::new(100),
+        }
     }
 
     /// A number that nobody had before: names and addresses are made of it.
@@ -117,9 +132,9 @@ async fn member(tenant: &Tenant, email: &str, role: &str) -> Api {
     let role = id(roles.iter().find(|found| found["name"] == role).unwrap());
     let users = tenant.owner.all("/api/v1/auth/users").await;
     let user = id(users.iter().find(|user| user["email"] == email).unwrap());
-    let assigned = tenant.owner.post(&format!("/api/v1/admin/roles/{role}/assignments"), json!({"user_id": user}));
-    assigned.await.ok();
-    story::log_in(&tenant.owner, email).await
+    let path = format!("/api/v1/admin/roles/{role}/assignments");
+    tenant.owner.post(&path, json!({"user_id": user})).await.ok();
+    api
 }
 
 /// One of everything, a message that was sent among it.
@@ -129,8 +144,16 @@ async fn furnish(tenant: &Tenant, phones: &str) -> Objects {
     let slug = &tenant.slug;
     let phone = format!("{phones}120");
     let account = format!("10654035224{}", &phones[phones.len() - 4..]);
-    let user = make("/api/v1/auth/users", json!({"email": format!("invited@{slug}.example")})).await;
-    let role = make("/api/v1/admin/roles", json!({"name": "Sales", "permissions": ["campaigns.view"]})).await;
+    let user = make(
+        "/api/v1/auth/users",
+        json!({"email": format!("invited@{slug}.example")}),
+    )
+    .await;
+    let role = make(
+        "/api/v1/admin/roles",
+        json!({"name": "Sales", "permissions": ["campaigns.view"]}),
+    )
+    .await;
     let sender = json!({"name": "Second", "phone_number_id": account, "access_token": "token"});
     let sender = make("/api/v1/notifications/senders", sender).await;
     let suppression = json!({"address": format!("{phones}121"), "reason": slug});
@@ -145,21 +168,42 @@ async fn furnish(tenant: &Tenant, phones: &str) -> Objects {
     let template = make("/api/v1/broadcast/templates", template).await;
     let campaign = json!({"name": format!("Campaign of {slug}"), "template_id": template});
     let campaign = make("/api/v1/broadcast/campaigns", campaign).await;
-    owner.post_nothing(&format!("/api/v1/broadcast/campaigns/{campaign}/send")).await.ok();
+    owner
+        .post_nothing(&format!("/api/v1/broadcast/campaigns/{campaign}/send"))
+        .await
+        .ok();
     let path = format!("/api/v1/broadcast/campaigns/{campaign}");
     story::until(owner, &path, |campaign| campaign["state"] == "completed").await;
     let logs = owner.all("/api/v1/broadcast/logs").await;
     let message = logs[0]["message_id"].as_str().unwrap().to_owned();
     let tenant = tenant.id.clone();
     Objects {
-        tenant, user, role, sender, account, suppression, recipient, phone, import, template, campaign, message,
+        tenant,
+        user,
+        role,
+        sender,
+        account,
+        suppression,
+        recipient,
+        phone,
+        import,
+        template,
+        campaign,
+        message,
     }
 }
 
 /// A file with a good and a bad row.
 async fn import(owner: &Api, phone: &str) -> String {
     let file = format!("name,phone,opted_in\nBen,{phone},yes\nCleo,12,yes\n");
-    let taken = owner.upload("/api/v1/broadcast/recipients/import", "people.csv", file.into_bytes(), None).await;
+    let taken = owner
+        .upload(
+            "/api/v1/broadcast/recipients/import",
+            "people.csv",
+            file.into_bytes(),
+            None,
+        )
+        .await;
     let import = id(&taken.ok());
     let path = format!("/api/v1/broadcast/imports/{import}");
     story::until(owner, &path, |import| import["state"] == "done_with_errors").await;

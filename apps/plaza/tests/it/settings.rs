@@ -1,0 +1,116 @@
+//! What Plaza is told, what it says when that is wrong, and `plaza serve` on a database of somebody else.
+
+use plaza_testkit::TestDatabase;
+use secrecy::ExposeSecret;
+
+use crate::plaza::{Builder, Plaza, complaint, folder, printed};
+use crate::story;
+
+#[tokio::test]
+async fn a_wrong_key_is_told_with_the_nearest_one() {
+    let plaza = Plaza::builder().prepare(folder());
+    let file = "[server]\nlitsen = \"127.0.0.1:1\"\n[simulater]\nseed = 1\n";
+    std::fs::write(plaza.root().join("plaza.toml"), file).unwrap();
+    let told = complaint(&plaza.run(&[]).await);
+    assert!(
+        told.contains("`server.litsen` is not a setting; did you mean `listen`?"),
+        "{told}"
+    );
+    assert!(
+        told.contains("`simulater` is not a section; did you mean `simulator`?"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_is_near_nothing_is_told_with_all_there_are() {
+    let plaza = Plaza::builder()
+        .env("PLAZA_DATABASE__FLAVOUR", "sweet")
+        .prepare(folder());
+    let told = complaint(&plaza.run(&[]).await);
+    assert!(
+        told.contains("`database.flavour` is not a setting; there are url, role_key, programs"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_variable_is_told_too() {
+    let plaza = Plaza::builder()
+        .env("PLAZA_TELEMETRY__FORMT", "json")
+        .prepare(folder());
+    let told = complaint(&plaza.run(&[]).await);
+    assert!(
+        told.contains("`telemetry.formt` is not a setting; did you mean `format`?"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn serve_without_settings_lists_everything_that_is_missing() {
+    for command in ["serve", "worker", "migrate"] {
+        let plaza = Plaza::builder().prepare(folder());
+        let told = complaint(&plaza.run(&[command]).await);
+        for variable in ["DATABASE_URL", "PLAZA_DATABASE_ROLE_KEY", "ENCRYPTION_KEY"] {
+            assert!(told.contains(variable), "{command}: {told}");
+        }
+        assert!(!plaza.data().exists(), "{command} begins nothing");
+    }
+}
+
+/// `plaza serve` on a database of the shared test cluster.
+fn on(database: &TestDatabase) -> Builder {
+    let settings = database.settings();
+    Plaza::builder()
+        .env("DATABASE_URL", settings.url.expose_secret())
+        .env("PLAZA_DATABASE_ROLE_KEY", settings.role_key.expose_secret())
+        .env(
+            "ENCRYPTION_KEY",
+            plaza_crypto::KeyRing::generate().expose_secret(),
+        )
+        .arg("serve")
+}
+
+#[tokio::test]
+async fn serve_works_on_a_database_that_was_migrated() {
+    let database = TestDatabase::fresh(&[]).await;
+    let mut plaza = on(&database).prepare(folder());
+    assert_eq!(
+        printed(&plaza.run(&["migrate"]).await),
+        "the database is up to date\n"
+    );
+    plaza.restart().await;
+    assert!(plaza.postmaster().is_none() && !plaza.data().join("postgres").exists());
+    assert!(
+        plaza.addresses()["simulator"].is_null(),
+        "no simulator but on a laptop"
+    );
+    let admin = story::administrator(&plaza).await;
+    let acme = story::tenant(&admin, "acme").await;
+    assert_eq!(acme.owner.get("/api/v1/auth/me").await.ok()["role"], "owner");
+    assert_eq!(
+        printed(&plaza.run(&["migrate"]).await),
+        "the database is up to date\n",
+        "safe to repeat"
+    );
+    plaza.stop().await;
+}
+
+#[tokio::test]
+async fn serve_refuses_a_superuser_for_a_service() {
+    let database = TestDatabase::fresh(&[]).await;
+    let superuser = database.url();
+    let plaza = on(&database)
+        .env("PLAZA_IDENTITY_DATABASE_URL", superuser.expose_secret())
+        .prepare(folder());
+    printed(&plaza.run(&["migrate"]).await);
+    let told = complaint(&plaza.run(&["serve"]).await);
+    assert!(
+        told.contains("identity may not run with its database login"),
+        "{told}"
+    );
+    assert!(told.contains("superuser"), "{told}");
+    let (_, secret) = superuser.expose_secret().split_once("://").unwrap();
+    let password = secret.split(['@', ':']).nth(1).unwrap();
+    assert!(!told.contains(password), "the complaint holds the password");
+}

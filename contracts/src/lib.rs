@@ -1,14 +1,15 @@
 //! Contracts: all that the services know of each other.
 //!
 //! Offers     [`services`] (their names), [`permissions`] (the catalogue), [`events`] (what they publish),
-//!            the generated gRPC clients and servers, [`access::Permissions`] (the cached way to permissions), and
-//!            [`remembered`] (what such caches are made of)
+//!            the generated gRPC clients and servers, [`access::Permissions`] (the cached way to permissions),
+//!            [`remembered`] (what such caches are made of), and [`email`] (addresses that an account can have)
 //! Needs      `kernel`, `rpc`, `web`
 //!
 //! The files in `src/gen` come from `proto/` by `cargo xtask proto`; a test fails when they differ.
 
 pub mod access;
 pub mod edge;
+pub mod email;
 pub mod events;
 pub mod ids;
 pub mod permissions;

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,8 @@ impl Journal {
             .read(true)
             .append(true)
             .create(true)
+            // There are people's numbers in it.
+            .mode(0o600)
             .open(path)
             .map_err(failed)?;
         file.try_lock().map_err(|error| match error {
@@ -206,6 +209,16 @@ mod tests {
             Journal::open(&path, |_| ()),
             Err(JournalError::Line { line: 2, .. })
         ));
+    }
+
+    #[test]
+    fn a_state_file_is_nobody_elses_business() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.jsonl");
+        let (_journal, _) = codes(&path);
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The direction of dependencies, checked over `cargo metadata`:
-//! `apps → gateway, services, simulator → contracts, platform → kernel`.
+//! `apps → gateway, services → contracts → platform → kernel`, and `simulator → kernel`. Platform libraries may use each
+//! other; Cargo sees to it that they do so in one direction.
 
 #[cfg(test)]
 mod tests {
@@ -28,6 +29,11 @@ mod tests {
         path: Option<String>,
     }
 
+    fn metadata() -> Metadata {
+        let asked = ["metadata", "--format-version", "1", "--no-deps", "--offline"];
+        serde_json::from_slice(&output(&mut cargo(&asked)).unwrap()).unwrap()
+    }
+
     /// The room of the house that a package lives in: `services`, `platform`, …
     fn room(package: &Package) -> String {
         let root = format!("{}/", root().display());
@@ -53,15 +59,7 @@ mod tests {
 
     #[test]
     fn dependencies_point_one_way() {
-        let json = output(&mut cargo(&[
-            "metadata",
-            "--format-version",
-            "1",
-            "--no-deps",
-            "--offline",
-        ]))
-        .unwrap();
-        let metadata: Metadata = serde_json::from_slice(&json).unwrap();
+        let metadata = metadata();
         let rooms: BTreeMap<&str, String> = metadata
             .packages
             .iter()
@@ -86,15 +84,7 @@ mod tests {
 
     #[test]
     fn the_kernel_stands_on_nothing_of_ours() {
-        let json = output(&mut cargo(&[
-            "metadata",
-            "--format-version",
-            "1",
-            "--no-deps",
-            "--offline",
-        ]))
-        .unwrap();
-        let metadata: Metadata = serde_json::from_slice(&json).unwrap();
+        let metadata = metadata();
         let kernel = metadata
             .packages
             .iter()

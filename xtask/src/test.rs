@@ -1,6 +1,6 @@
 //! `cargo xtask test`: all tests, on real servers that it finds, starts, or installs. Never skips.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::Context;
 use plaza_database::embedded::{self, EmbeddedError};
@@ -43,26 +43,65 @@ fn programs_are_missing(error: &anyhow::Error) -> bool {
     })
 }
 
-fn tests(url: &SecretString, arguments: &[&str]) -> anyhow::Result<()> {
-    let with_database = |mut command: Command| {
+fn tests(url: &SecretString, asked: &[&str]) -> anyhow::Result<()> {
+    for round in rounds(has_nextest(), asked) {
+        let mut command = cargo(&round.arguments);
         command.env("PLAZA_TEST_DATABASE_URL", url.expose_secret());
-        command
-    };
-    let runner: &[&str] = if has_nextest() {
-        &["nextest", "run"]
-    } else {
-        &["test", "--lib", "--bins", "--tests"]
-    };
-    let all: &[&str] = if arguments.is_empty() {
-        &["--workspace"]
-    } else {
-        arguments
-    };
-    must(&mut with_database(cargo(&[runner, all].concat())))?;
-    if arguments.is_empty() {
-        must(&mut with_database(cargo(&["test", "--workspace", "--doc"])))?;
+        if round.one_at_a_time {
+            // What `--test-threads=1` says, wherever a `--` may stand among the arguments.
+            command.env("RUST_TEST_THREADS", "1");
+        }
+        must(&mut command)?;
     }
     Ok(())
+}
+
+/// One run of a test runner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Round<'a> {
+    arguments: Vec<&'a str>,
+    /// Whether its tests run one after the other. nextest is told by `.config/nextest.toml`.
+    one_at_a_time: bool,
+}
+
+/// What is run: everything, or what was asked for. The end-to-end tests of the package `plaza` start whole platforms and
+/// measure how long things take, so they get the machine to themselves with every runner.
+fn rounds<'a>(nextest: bool, asked: &[&'a str]) -> Vec<Round<'a>> {
+    let round = |head: &[&'a str], one_at_a_time| Round {
+        arguments: [head, asked].concat(),
+        one_at_a_time,
+    };
+    let documentation = round(&["test", "--workspace", "--doc"], false);
+    match (nextest, asked) {
+        (true, []) => vec![round(&["nextest", "run", "--workspace"], false), documentation],
+        (true, _) => vec![round(&["nextest", "run"], false)],
+        (false, []) => vec![
+            round(&["test", "--tests", "--workspace", "--exclude", "plaza"], false),
+            round(&["test", "--tests", "--package", "plaza"], true),
+            documentation,
+        ],
+        (false, _) => vec![round(&["test", "--tests"], means_plaza(asked))],
+    }
+}
+
+/// Whether these arguments of cargo may select the package `plaza`: by name or pattern, as all there is, or because they
+/// name no package.
+fn means_plaza(asked: &[&str]) -> bool {
+    let asked: Vec<&str> = asked.iter().copied().take_while(|word| *word != "--").collect();
+    let next = |at: usize| asked.get(at + 1).copied();
+    let packages: Vec<&str> = (0..asked.len())
+        .filter_map(|at| match asked[at] {
+            "-p" | "--package" => next(at),
+            word => word
+                .strip_prefix("--package=")
+                .or_else(|| word.strip_prefix("-p").filter(|name| !name.is_empty())),
+        })
+        .collect();
+    let all = asked.iter().any(|word| matches!(*word, "--workspace" | "--all"));
+    all || packages.is_empty()
+        || packages
+            .iter()
+            .any(|name| *name == "plaza" || name.contains(['*', '?', '[', '@', '/']))
 }
 
 fn has_nextest() -> bool {
@@ -72,4 +111,57 @@ fn has_nextest() -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alone(nextest: bool, asked: &[&str]) -> Vec<(String, bool)> {
+        rounds(nextest, asked)
+            .into_iter()
+            .map(|round| (round.arguments.join(" "), round.one_at_a_time))
+            .collect()
+    }
+
+    #[test]
+    fn without_nextest_the_end_to_end_tests_still_run_one_at_a_time() {
+        let expected = [
+            ("test --tests --workspace --exclude plaza", false),
+            ("test --tests --package plaza", true),
+            ("test --workspace --doc", false),
+        ];
+        assert_eq!(
+            alone(false, &[]),
+            expected.map(|(text, alone)| (text.to_owned(), alone))
+        );
+    }
+
+    #[test]
+    fn what_is_asked_for_is_run_and_plaza_one_at_a_time() {
+        for (asked, expected) in [
+            (&["-p", "plaza"] as &[&str], true),
+            (&["--package=plaza", "the_walk"], true),
+            (&["-pplaza"], true),
+            (&["--workspace", "--exclude", "plaza-web"], true),
+            (&["-p", "plaza*"], true),
+            (&["the_walk"], true),
+            (&["-p", "plaza-web"], false),
+            (&["-p", "plaza-web", "--", "-p", "plaza"], false),
+            (&["--package", "plaza-web", "-p", "plaza"], true),
+        ] {
+            let text = format!("test --tests {}", asked.join(" "));
+            assert_eq!(alone(false, asked), [(text, expected)]);
+        }
+    }
+
+    #[test]
+    fn nextest_is_told_by_its_own_file() {
+        let expected = ["nextest run --workspace", "test --workspace --doc"];
+        assert_eq!(alone(true, &[]), expected.map(|text| (text.to_owned(), false)));
+        assert_eq!(
+            alone(true, &["-p", "plaza"]),
+            [("nextest run -p plaza".to_owned(), false)]
+        );
+    }
 }

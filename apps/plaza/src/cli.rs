@@ -17,6 +17,9 @@ const UP: &[(&str, &str)] = &[
     ("notification.default_rate", "1000"),
 ];
 
+/// What `worker` usually wants: to run on the same machine as `serve`, whose internal listener has its usual port.
+const WORKER: &[(&str, &str)] = &[("server.internal_listen", "127.0.0.1:0")];
+
 /// One multitenant backend: identity, gateway, campaigns.
 #[derive(Debug, Parser)]
 #[command(
@@ -53,7 +56,8 @@ enum Command {
     Up(Listen),
     /// Run everything on the configured database.
     Serve(Listen),
-    /// Run only background work, beside a `plaza serve` on the same database.
+    /// Run only background work, beside a `plaza serve` on the same database. Metrics and health are on a port that
+    /// is free, unless one is configured.
     #[command(after_help = "Example:\n  plaza worker notification")]
     Worker {
         /// Whose work; all services' unless named.
@@ -204,9 +208,11 @@ impl Cli {
         flags.push("data", self.global.data.as_ref().map(|path| path.display()));
         flags.push("telemetry.filter", self.global.log.as_ref());
         flags.push("telemetry.format", self.global.log_format.as_ref());
-        if matches!(self.command, None | Some(Command::Up(_))) {
-            flags.usual = UP;
-        }
+        flags.usual = match &self.command {
+            None | Some(Command::Up(_)) => UP,
+            Some(Command::Worker { .. }) => WORKER,
+            Some(_) => &[],
+        };
         match &self.command {
             Some(Command::Up(listen) | Command::Serve(listen) | Command::Worker { listen, .. }) => {
                 flags.push("server.listen", listen.listen);

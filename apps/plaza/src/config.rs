@@ -3,6 +3,7 @@
 //! Order of precedence: defaults < `plaza.toml` < `.env` < environment < flags. Every key of the file can be given as
 //! `PLAZA_SECTION__KEY`; some have an older name too (see `environment.rs`).
 
+mod agreement;
 mod environment;
 mod errors;
 mod sections;
@@ -99,6 +100,7 @@ impl Config {
             .remove("encryption_key")
             .and_then(|value| value.as_str().map(SecretString::from));
         let data = data.unwrap_or_else(|| PathBuf::from(".plaza"));
+        let given = agreement::Given::of(&table);
         let server = section(&mut table, "server", problems);
         let database = section(&mut table, "database", problems);
         let gateway = section(&mut table, "gateway", problems);
@@ -111,7 +113,7 @@ impl Config {
         for unknown in table.keys() {
             problems.push(errors::unknown_section(unknown));
         }
-        Some(Self {
+        let mut config = Self {
             data,
             server: server?,
             database: database?,
@@ -124,7 +126,9 @@ impl Config {
             identity: identity?,
             notification: notification?,
             broadcast: broadcast?,
-        })
+        };
+        agreement::agree(&mut config, &given, problems);
+        Some(config)
     }
 }
 
@@ -283,5 +287,66 @@ mod tests {
         .unwrap();
         let shown = format!("{config:?}");
         assert!(!shown.contains("pw@h") && !shown.contains("k1:abc"), "{shown}");
+    }
+
+    /// The reference of all settings.
+    const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/plaza.toml");
+
+    /// The reference with the settings that have no default: `#name = value`, unlike the prose, which is `# …`.
+    fn everything_set() -> String {
+        let reference = std::fs::read_to_string(REFERENCE).unwrap();
+        let lines = reference.lines().map(|line| {
+            let rest = line
+                .strip_prefix('#')
+                .filter(|rest| rest.starts_with(char::is_alphabetic));
+            rest.unwrap_or(line)
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The settings that the program knows in a section: what it names to somebody who sets another.
+    fn known(section: &str) -> Vec<String> {
+        let head = match section {
+            "" => String::new(),
+            section => format!("[{section}]\n"),
+        };
+        let unlike_any = "x".repeat(80);
+        let error = load(&format!("{head}{unlike_any} = 1"), &[])
+            .unwrap_err()
+            .to_string();
+        let (_, names) = error.split_once("; there are ").unwrap();
+        names.split(", ").map(str::to_owned).collect()
+    }
+
+    /// Compares a section, and those within it, with what the program knows.
+    fn compare(section: &str, table: &Table) {
+        let mut known = known(section);
+        known.sort();
+        let mut written: Vec<&String> = table.keys().collect();
+        written.sort();
+        assert_eq!(
+            written,
+            known.iter().collect::<Vec<_>>(),
+            "in section `{section}`"
+        );
+        for (name, value) in table {
+            if let Value::Table(inner) = value {
+                let section = [section, name].join(".");
+                compare(section.trim_start_matches('.'), inner);
+            }
+        }
+    }
+
+    #[test]
+    fn the_reference_names_every_setting() {
+        compare("", &everything_set().parse().unwrap());
+        load(&everything_set(), &[]).unwrap();
+    }
+
+    #[test]
+    fn the_reference_gives_the_defaults() {
+        let reference = std::fs::read_to_string(REFERENCE).unwrap();
+        let (written, default) = (load(&reference, &[]).unwrap(), load("", &[]).unwrap());
+        assert_eq!(format!("{written:#?}"), format!("{default:#?}"));
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use plaza_database::embedded::{self, EmbeddedCluster, EmbeddedError, EmbeddedSettings};
@@ -16,6 +16,9 @@ use crate::secrets::{LocalSecrets, write_private};
 
 /// The file that names the embedded cluster while it runs.
 const DATABASE_URL: &str = "database-url";
+
+/// The least that passwords are derived from, where somebody else than Plaza made it up.
+const ROLE_KEY_BYTES: usize = 32;
 
 /// The database and the secrets of this process, found or made.
 pub(crate) struct Local {
@@ -48,20 +51,20 @@ impl Local {
     pub(crate) async fn find_or_make(config: &mut Config, environment: &Environment) -> anyhow::Result<Self> {
         let folder = make_data_folder(config)?;
         let secrets = LocalSecrets::load_or_make(&folder)?;
-        let cluster = match &config.database.url {
-            Some(_) => None,
-            None => Some(start_cluster(config, &folder, environment).await?),
-        };
-        let url = match (&cluster, &config.database.url) {
-            (Some(cluster), _) => cluster.url(),
-            (None, Some(url)) => url.clone(),
-            (None, None) => unreachable!("without a URL there is a cluster"),
+        let (cluster, url) = match &config.database.url {
+            Some(url) => (None, url.clone()),
+            None => {
+                let cluster = start_cluster(config, &folder, environment).await?;
+                let url = cluster.url();
+                (Some(cluster), url)
+            }
         };
         let role_key = config
             .database
             .role_key
             .clone()
             .unwrap_or_else(|| secrets.role_key.clone());
+        config.notification.whatsapp.forget_empty_secrets();
         let app_secret = &mut config.notification.whatsapp.app_secret;
         if config.development.simulator {
             config.simulator.app_secret = app_secret
@@ -76,10 +79,10 @@ impl Local {
         })
     }
 
-    /// For `serve` and `worker`: everything has to be given.
+    /// For `serve`, `worker`, and commands on a configured database: everything has to be given.
     ///
     /// # Errors
-    /// One error that lists all that is missing.
+    /// One error that lists all that is missing, or one that says what is not good enough.
     pub(crate) fn configured(config: &Config) -> Result<Self, ConfigError> {
         let values = (
             &config.database.url,
@@ -98,6 +101,12 @@ impl Local {
                 .map(|(_, name)| name.to_owned());
             return Err(ConfigError::Missing(missing.collect()));
         };
+        if role_key.expose_secret().len() < ROLE_KEY_BYTES {
+            return Err(ConfigError::Invalid(vec![format!(
+                "database.role_key (PLAZA_DATABASE_ROLE_KEY) is shorter than {ROLE_KEY_BYTES} bytes: who guesses it \
+                 has the password of every role; `openssl rand -hex 32` makes a good one"
+            )]));
+        }
         let database = settings(config, url.clone(), role_key.clone());
         Ok(Self {
             cluster: None,
@@ -130,7 +139,7 @@ fn settings(config: &Config, url: SecretString, role_key: SecretString) -> Datab
 
 async fn start_cluster(
     config: &Config,
-    folder: &std::path::Path,
+    folder: &Path,
     environment: &Environment,
 ) -> anyhow::Result<EmbeddedCluster> {
     let settings = EmbeddedSettings {
@@ -177,7 +186,8 @@ fn may_install(error: &EmbeddedError, environment: &Environment) -> anyhow::Resu
     Ok(matches!(reply.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
-/// The same database that a running Plaza of this folder uses, or the cluster itself if none runs: for commands.
+/// The database that a command works on: the configured one with the configured keys, as `serve` has it; else that of
+/// a Plaza that runs on this folder, or the folder's cluster itself if none runs.
 pub(crate) struct Attached {
     pub(crate) local: Local,
 }
@@ -186,12 +196,30 @@ impl Attached {
     /// Finds it.
     ///
     /// # Errors
-    /// When there is no database and none can be made.
+    /// When a database is configured without its keys, or there is none and none can be made.
     pub(crate) async fn find(config: &mut Config, environment: &Environment) -> anyhow::Result<Self> {
+        // With keys made here, what is sealed in that database could not be opened, nor what is sealed now be opened
+        // by the others: nothing is made up for it.
+        let configured = match &config.database.url {
+            Some(_) => Some(Local::configured(config)?),
+            None => None,
+        };
         let folder = make_data_folder(config)?;
         if config.broadcast.objects.is_relative() {
             config.broadcast.objects = folder.join("objects");
         }
+        let local = match configured {
+            Some(local) => local,
+            None => Self::of_this_machine(config, environment, &folder).await?,
+        };
+        Ok(Self { local })
+    }
+
+    async fn of_this_machine(
+        config: &mut Config,
+        environment: &Environment,
+        folder: &Path,
+    ) -> anyhow::Result<Local> {
         let local = match Local::find_or_make(config, environment).await {
             // A Plaza runs on this folder: its cluster is the one to use.
             Err(error) if is_in_use(&error) => {
@@ -204,7 +232,7 @@ impl Attached {
         if local.cluster.is_some() {
             local.migrate().await?;
         }
-        Ok(Self { local })
+        Ok(local)
     }
 
     /// Stops what `find` started.

@@ -1,9 +1,9 @@
 //! Secrets that a laptop's Plaza makes for itself at its first start: `.plaza/secrets.toml`, mode 0600.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use plaza_crypto::{KeyRing, random_token};
@@ -31,7 +31,7 @@ impl LocalSecrets {
     pub(crate) fn load_or_make(folder: &Path) -> anyhow::Result<Self> {
         let path = folder.join("secrets.toml");
         if !path.exists() {
-            write_private(&path, &fresh())?;
+            publish_once(&path, &fresh())?;
         }
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         toml::from_str(&text).with_context(|| format!("{} is damaged", path.display()))
@@ -54,18 +54,48 @@ fn fresh() -> String {
 /// # Errors
 /// When the folder cannot be written.
 pub(crate) fn write_private(path: &Path, content: &str) -> anyhow::Result<()> {
-    let temporary = path.with_extension("new");
+    let temporary = write_beside(path, content)?;
+    fs::rename(&temporary, path).with_context(|| format!("cannot write {}", path.display()))?;
+    sync_folder_of(path)
+}
+
+/// The same for a file that is made once: if another process was quicker, its file stays.
+fn publish_once(path: &Path, content: &str) -> anyhow::Result<()> {
+    let temporary = write_beside(path, content)?;
+    // Unlike a rename, a link never replaces what is there.
+    let linked = fs::hard_link(&temporary, path);
+    fs::remove_file(&temporary)?;
+    match linked {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(error).with_context(|| format!("cannot write {}", path.display()))
+        }
+        // Whoever made it may have died before this: it must be there after a power cut too, before anything is sealed.
+        _ => sync_folder_of(path),
+    }
+}
+
+/// Writes a new file next to where it is to be, under a name of its own: two processes may do so at once.
+fn write_beside(path: &Path, content: &str) -> anyhow::Result<PathBuf> {
+    let temporary = path.with_extension(format!("{}.new", random_token().expose_secret()));
+    let cannot = || format!("cannot write {}", temporary.display());
     let mut file = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(&temporary)
-        .with_context(|| format!("cannot write {}", temporary.display()))?;
-    file.write_all(content.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    Ok(())
+        .with_context(cannot)?;
+    file.write_all(content.as_bytes())
+        .and_then(|()| file.sync_all())
+        .with_context(cannot)?;
+    Ok(temporary)
+}
+
+/// A name is on the disk when its folder is.
+fn sync_folder_of(path: &Path) -> anyhow::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .with_context(|| format!("cannot write the folder {}", folder.display()))
 }
 
 #[cfg(test)]
@@ -85,6 +115,42 @@ mod tests {
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn first_starts_at_once_agree_on_the_secrets_of_one_of_them() {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().unwrap();
+            let starts = std::sync::Barrier::new(8);
+            let start = || {
+                starts.wait();
+                let secrets = LocalSecrets::load_or_make(folder.path()).unwrap();
+                secrets.encryption_key.expose_secret().to_owned()
+            };
+            let keys: Vec<String> = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            let kept = LocalSecrets::load_or_make(folder.path()).unwrap();
+            assert!(
+                keys.iter().all(|key| key == kept.encryption_key.expose_secret()),
+                "what one of them seals cannot be opened again"
+            );
+            let files = fs::read_dir(folder.path()).unwrap().count();
+            assert_eq!(files, 1, "nothing else is left behind");
+        }
+    }
+
+    #[test]
+    fn secrets_that_appear_meanwhile_are_not_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secrets.toml");
+        publish_once(&path, "theirs").unwrap();
+        publish_once(&path, "ours").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
+        write_private(&path, "new").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -16,6 +16,18 @@ pub struct CountsReply {
     >,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenRequest {
+    #[prost(string, tag = "1")]
+    pub tenant_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub source: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenReply {
+    #[prost(bool, tag = "1")]
+    pub open: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MessagesRequest {
     #[prost(string, tag = "1")]
     pub tenant_id: ::prost::alloc::string::String,
@@ -203,6 +215,29 @@ pub mod notification_client {
                 .insert(GrpcMethod::new("plaza.notification.v1.Notification", "Counts"));
             self.inner.unary(req, path, codec).await
         }
+        /// Whether something of a source may still be sent. Costs the same however many messages the source has: to be asked
+        /// before Counts by whoever waits for the end.
+        pub async fn open(
+            &mut self,
+            request: impl tonic::IntoRequest<super::OpenRequest>,
+        ) -> std::result::Result<tonic::Response<super::OpenReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plaza.notification.v1.Notification/Open",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plaza.notification.v1.Notification", "Open"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Messages of a tenant, newest first.
         pub async fn messages(
             &mut self,
@@ -297,6 +332,12 @@ pub mod notification_server {
             &self,
             request: tonic::Request<super::CountsRequest>,
         ) -> std::result::Result<tonic::Response<super::CountsReply>, tonic::Status>;
+        /// Whether something of a source may still be sent. Costs the same however many messages the source has: to be asked
+        /// before Counts by whoever waits for the end.
+        async fn open(
+            &self,
+            request: tonic::Request<super::OpenRequest>,
+        ) -> std::result::Result<tonic::Response<super::OpenReply>, tonic::Status>;
         /// Messages of a tenant, newest first.
         async fn messages(
             &self,
@@ -421,6 +462,49 @@ pub mod notification_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CountsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plaza.notification.v1.Notification/Open" => {
+                    #[allow(non_camel_case_types)]
+                    struct OpenSvc<T: Notification>(pub Arc<T>);
+                    impl<T: Notification> tonic::server::UnaryService<super::OpenRequest>
+                    for OpenSvc<T> {
+                        type Response = super::OpenReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::OpenRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Notification>::open(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = OpenSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -184,10 +184,17 @@ impl Database {
         self.0.service
     }
 
-    /// Refuses a login that is a superuser, bypasses row-level security, owns tables or is a member of another role.
+    /// Refuses a login that is a superuser, bypasses row-level security, owns tables, may create roles or is a member
+    /// of another role, and one that is not `plaza_<service>` or, at the system door, `plaza_<service>_system`.
     pub async fn check_logins(&self) -> Result<(), DatabaseError> {
-        logins::check(self.0.exclusive.lease().await?).await?;
-        logins::check(self.0.system.lease().await?).await
+        let Doors {
+            service,
+            exclusive,
+            system,
+            ..
+        } = &*self.0;
+        logins::check(exclusive.lease().await?, &roles::service_role(*service)).await?;
+        logins::check(system.lease().await?, &roles::system_role(*service)).await
     }
 
     /// Whether the database answers: for readiness.

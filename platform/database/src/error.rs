@@ -49,6 +49,17 @@ pub enum DatabaseError {
         /// What it is or may do.
         reason: &'static str,
     },
+    /// The login is not the one that the policies are made for.
+    #[error(
+        "the login {role} is not {expected}, for which the policies are made: \
+         are the addresses of the service and of its system login swapped?"
+    )]
+    WrongLogin {
+        /// The role's name.
+        role: String,
+        /// The name it has to have.
+        expected: String,
+    },
     /// An address or a login cannot be used as it is written.
     #[error("the database address or its TLS settings cannot be used")]
     Misconfigured(#[source] Box<dyn Error + Send + Sync>),
@@ -78,6 +89,7 @@ pub fn kind(error: &DatabaseError) -> Kind {
         | DatabaseError::NotCommitted
         | DatabaseError::Misfit(_)
         | DatabaseError::UnsafeLogin { .. }
+        | DatabaseError::WrongLogin { .. }
         | DatabaseError::Misconfigured(_)
         | DatabaseError::Refused(_) => Kind::Internal,
     }
@@ -111,14 +123,8 @@ impl From<tokio_postgres::Error> for DatabaseError {
             (SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED, _) => {
                 Self::Conflict(error)
             }
-            (
-                SqlState::ADMIN_SHUTDOWN
-                | SqlState::CRASH_SHUTDOWN
-                | SqlState::CANNOT_CONNECT_NOW
-                | SqlState::TOO_MANY_CONNECTIONS
-                | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-                _,
-            ) => Self::away(error),
+            (SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT, _) => Self::away(error),
+            (code, _) if is_passing(&code) => Self::away(error),
             (_, Some(name)) => Self::Constraint {
                 name: name.to_owned(),
                 source: error,
@@ -144,6 +150,12 @@ impl DatabaseError {
             *code == SqlState::FEATURE_NOT_SUPPORTED || *code == SqlState::INVALID_SQL_STATEMENT_NAME
         })
     }
+}
+
+// Class 53 is what the server lacks (disk, memory, connections), 57P0x is that it or the session ends or does not take
+// anybody yet: neither is the statement's fault, and both pass.
+fn is_passing(code: &SqlState) -> bool {
+    code.code().starts_with("53") || code.code().starts_with("57P0")
 }
 
 // The driver does not show the kind of its errors; these two are made before anything is sent, and are ours.

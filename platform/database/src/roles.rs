@@ -25,6 +25,12 @@ pub(crate) fn password(key: &SecretString, role: &str) -> SecretString {
     hex::encode(mac).into()
 }
 
+/// What the server keeps instead of a password, and all it is ever told of one: statements are written to logs.
+/// Different each time, because its salt is.
+pub(crate) fn verifier(password: &SecretString) -> String {
+    postgres_protocol::password::scram_sha_256(password.expose_secret().as_bytes())
+}
+
 /// Tells whether a role has the password of this key without telling the password. Kept as the role's comment.
 pub(crate) fn password_mark(key: &SecretString, role: &str) -> String {
     let marked = format!("which password does {role} have");

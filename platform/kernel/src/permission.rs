@@ -38,12 +38,6 @@ impl PermissionSet {
         bit < Self::CAPACITY && self.0[(bit / 64) as usize] & (1 << (bit % 64)) != 0
     }
 
-    /// Both together.
-    #[must_use]
-    pub fn union(self, other: Self) -> Self {
-        Self(std::array::from_fn(|word| self.0[word] | other.0[word]))
-    }
-
     /// Whether every permission of `other` is in this one too.
     pub fn includes(&self, other: &Self) -> bool {
         self.0

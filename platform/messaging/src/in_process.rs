@@ -12,9 +12,9 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
 use plaza_database::{Database, DatabaseError, statements};
-use plaza_kernel::{EventId, TenantId};
+use plaza_kernel::{EventId, Failure as _, TenantId};
 
-use crate::{Envelope, Publish, Subscriptions, Transport, TransportError, runner};
+use crate::{Envelope, Publish, Subscriptions, Taken, Transport, TransportError, runner};
 
 statements! {
     /// Queues events for consumers, in the order given.
@@ -77,9 +77,10 @@ impl Transport for InProcess {
                 .into_iter()
                 .flatten()
                 .collect();
+            let heard = |envelope: &Envelope| routes.iter().any(|route| route.hears(&envelope.name));
             batch
                 .iter()
-                .map(|envelope| answer(&refused, envelope.id))
+                .map(|envelope| answer(&refused, envelope.id, heard(envelope)))
                 .collect()
         }
         .boxed()
@@ -92,14 +93,22 @@ struct Refusal {
     error: Arc<DatabaseError>,
 }
 
-fn answer(refused: &[Refusal], event: EventId) -> Result<(), TransportError> {
+fn answer(refused: &[Refusal], event: EventId, heard: bool) -> Result<Taken, TransportError> {
     match refused.iter().find(|refusal| refusal.events.contains(&event)) {
-        Some(refusal) => Err(TransportError(Box::new(Arc::clone(&refusal.error)))),
-        None => Ok(()),
+        Some(refusal) => Err(TransportError::new(
+            refusal.error.kind(),
+            Arc::clone(&refusal.error),
+        )),
+        None if heard => Ok(Taken::Kept),
+        None => Ok(Taken::Unheard),
     }
 }
 
 impl Route {
+    fn hears(&self, event: &str) -> bool {
+        self.listeners.iter().any(|(_, heard)| *heard == event)
+    }
+
     /// All of the batch that concerns this service, or nothing of it.
     async fn queue(&self, batch: &[Envelope]) -> Option<Refusal> {
         let rows: Vec<(&str, &Envelope)> = batch

@@ -10,7 +10,7 @@ use plaza_database::{DatabaseError, SystemTx, statements};
 use uuid::Uuid;
 
 /// The name of the relay's lease.
-const RELAY: &str = "relay";
+pub(crate) const RELAY: &str = "relay";
 
 statements! {
     /// Takes the lease if it is free and there is something to do. The epoch rises with every taking.

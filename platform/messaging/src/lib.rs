@@ -3,7 +3,8 @@
 //! Owns       in every service's schema: `outbox`, `inbox`, `deliveries` (the in-process queue), `dead_letters`,
 //!            `leases`
 //! Offers     [`outbox::append`], [`Consumer`] and [`Subscriptions`], [`Transport`] with the in-process one, the
-//!            relay and the consumer runner ([`Messaging`]), [`dead_letters`] to list and replay
+//!            relay and the consumer runner ([`Messaging`]), [`dead_letters`] to list and replay, [`supervised`] for work
+//!            that must not end by a panic
 //! Needs      `kernel`, `database`
 //!
 //! Read `outbox.rs` first, then `relay.rs`, `in_process.rs`, `runner.rs` and `delivery.rs`: the way of an event.
@@ -25,6 +26,7 @@ mod runner;
 mod schema;
 mod settings;
 mod subscriptions;
+mod supervised;
 pub mod trace;
 mod transport;
 mod watch;
@@ -38,4 +40,5 @@ pub use pending::{Pending, pending};
 pub use schema::migrations;
 pub use settings::MessagingSettings;
 pub use subscriptions::Subscriptions;
-pub use transport::{Publish, Transport, TransportError};
+pub use supervised::supervised;
+pub use transport::{Publish, Taken, Transport, TransportError};

@@ -1,11 +1,8 @@
 //! Starts the relay and the consumer runners of the services in this process.
 
-use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use plaza_database::{Database, DatabaseError};
 use plaza_kernel::{Clock, ServiceName};
 use tokio::time::Instant;
@@ -15,10 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::relay::{Relay, Round};
 use crate::runner::Runner;
 use crate::watch::Watch;
-use crate::{InProcess, MessagingSettings, Pending, Subscriptions, Transport, error_text, pending};
-
-/// The pause before a part that panicked is started again.
-const RESTART: Duration = Duration::from_secs(1);
+use crate::{InProcess, MessagingSettings, Pending, Subscriptions, Transport, pending, supervised};
 
 /// The messaging of one process over the in-process transport: every hosted service has its relay and its runners.
 pub struct Messaging {
@@ -158,21 +152,5 @@ impl Messaging {
             hosted.watch.clean().await?;
         }
         Ok(())
-    }
-}
-
-/// Runs a part until it ends of itself; a panic starts it again.
-async fn supervised<F, Fut>(service: ServiceName, part: &'static str, stop: CancellationToken, start: F)
-where
-    F: Fn() -> Fut,
-    Fut: Future<Output = ()>,
-{
-    while let Err(panic) = AssertUnwindSafe(start()).catch_unwind().await {
-        let error = error_text::panic(&*panic);
-        tracing::error!(%service, part, error, "a part of messaging panicked and is started again");
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(RESTART) => {}
-        }
     }
 }

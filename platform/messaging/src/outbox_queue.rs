@@ -5,8 +5,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use plaza_database::{DatabaseError, SystemTx, row, statements};
 use plaza_kernel::{EventId, TenantId};
+use uuid::Uuid;
 
-use crate::{Envelope, MessagingSettings};
+use crate::{Envelope, MessagingSettings, lease};
 
 /// The longest pause between two publications of an event.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -56,14 +57,17 @@ row! {
 
 statements! {
     /// What is due, in order, without what stands behind a failed row of its key; 4 MiB of bodies at most, but one row
-    /// in any case. Never "after the last id seen": a slow transaction commits a lower id later.
-    system static DUE: (i64,) => Waiting =
+    /// in any case. Never "after the last id seen": a slow transaction commits a lower id later. Only the holder of
+    /// the lease reads anything, so the question can travel in the flight that takes the lease.
+    system static DUE: (i64, String, Uuid) => Waiting =
         "SELECT id, event_id, tenant_id, key, name, version, source, payload, traceparent, created_at
            FROM (SELECT d.*, sum(octet_length(d.payload)) OVER (ORDER BY d.id) - octet_length(d.payload) AS ahead
                    FROM (SELECT o.*
                            FROM outbox o
                           WHERE o.parked_at IS NULL
                             AND (o.next_at IS NULL OR o.next_at <= now())
+                            AND EXISTS (SELECT FROM leases
+                                         WHERE name = $2 AND holder = $3 AND until > now())
                             AND NOT EXISTS (SELECT
                                               FROM outbox failed
                                              WHERE failed.key = o.key
@@ -76,40 +80,50 @@ statements! {
           WHERE ahead < 4194304
           ORDER BY id";
 
-    /// Postpones what failed, doubling the pause; parks it after too many failures.
-    system static POSTPONE: (Vec<i64>, Vec<String>, f64, f64, i32) => Postponed =
+    /// Postpones what failed. What counts doubles the pause, and parks the event after too many of it.
+    system static POSTPONE: (Vec<i64>, Vec<String>, Vec<bool>, f64, f64, i32) => Postponed =
         "UPDATE outbox o
-            SET attempts = o.attempts + 1,
+            SET attempts = o.attempts + f.counts::int4,
                 last_error = f.error,
-                next_at = now() + make_interval(secs => least($3, $4 * power(2::float8, least(o.attempts, 30)))),
-                parked_at = CASE WHEN o.attempts + 1 >= $5 THEN now() END
-           FROM unnest($1::int8[], $2::text[]) AS f (id, error)
+                next_at = now() + make_interval(secs => least($4, $5 * power(2::float8, least(o.attempts, 30)))),
+                parked_at = CASE WHEN f.counts AND o.attempts + 1 >= $6 THEN now() END
+           FROM unnest($1::int8[], $2::text[], $3::bool[]) AS f (id, error, counts)
           WHERE o.id = f.id
          RETURNING o.event_id, o.name, o.attempts, o.parked_at IS NOT NULL AS parked";
 }
 
-/// The events to publish now.
-pub(crate) async fn due(tx: &SystemTx, limit: u32) -> Result<Vec<Waiting>, DatabaseError> {
-    tx.all(&DUE, (i64::from(limit),)).await
+/// A publication that failed.
+pub(crate) struct Failed {
+    pub(crate) id: i64,
+    pub(crate) error: String,
+    /// Whether it is held against the event.
+    pub(crate) counts: bool,
+}
+
+/// The events to publish now; none for anybody but the holder of the lease.
+pub(crate) async fn due(tx: &SystemTx, holder: Uuid, limit: u32) -> Result<Vec<Waiting>, DatabaseError> {
+    tx.all(&DUE, (i64::from(limit), lease::RELAY.to_owned(), holder))
+        .await
 }
 
 /// Postpones what failed. Only with `may_park` it may be given up.
 pub(crate) async fn postpone(
     tx: &SystemTx,
-    failed: Vec<(i64, String)>,
+    failed: Vec<Failed>,
     settings: &MessagingSettings,
     may_park: bool,
 ) -> Result<Vec<Postponed>, DatabaseError> {
     if failed.is_empty() {
         return Ok(Vec::new());
     }
-    let (ids, errors) = failed.into_iter().unzip();
+    let counts = failed.iter().map(|one| one.counts).collect();
+    let (ids, errors) = failed.into_iter().map(|one| (one.id, one.error)).unzip();
     let ceiling = if may_park {
         i32::try_from(settings.publications).unwrap_or(i32::MAX)
     } else {
         i32::MAX
     };
     let pauses = (LONGEST_PAUSE.as_secs_f64(), settings.backoff.as_secs_f64());
-    tx.all(&POSTPONE, (ids, errors, pauses.0, pauses.1, ceiling))
+    tx.all(&POSTPONE, (ids, errors, counts, pauses.0, pauses.1, ceiling))
         .await
 }

@@ -15,11 +15,11 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::outbox_queue::{self, Postponed};
-use crate::{Envelope, MessagingSettings, Publish, Transport, lease, outbox};
+use crate::outbox_queue::{self, Failed, Postponed};
+use crate::{Envelope, MessagingSettings, Publish, Taken, Transport, lease, outbox};
 
-/// A row is parked only if something else got through not longer ago than this: when the transport is away, nothing
-/// is given up.
+/// A row is parked only if something else was kept not longer ago than this: when the transport is away, nothing is
+/// given up, whether or not it says that it is away.
 const TRANSPORT_WORKS: Duration = Duration::from_secs(300);
 
 /// Relays the outbox of one service.
@@ -85,7 +85,7 @@ impl Relay {
         let tx = self.database.begin_system();
         let (epoch, due) = join(
             lease::take(&tx, self.holder, self.settings.lease),
-            outbox_queue::due(&tx, self.settings.batch),
+            outbox_queue::due(&tx, self.holder, self.settings.batch),
         )
         .await;
         let (epoch, due) = (epoch?, due?);
@@ -115,7 +115,7 @@ impl Relay {
 
     async fn settle(&self, epoch: i64, settlement: Settlement) -> Result<Round, DatabaseError> {
         let count = settlement.acknowledged.len();
-        let may_park = self.transport_works(count > 0);
+        let may_park = self.transport_works(settlement.kept);
         let tx = self.database.begin_system();
         let postponed = outbox_queue::postpone(&tx, settlement.failed, &self.settings, may_park).await?;
         lease::finish(tx, settlement.acknowledged, self.holder, epoch).await?;
@@ -123,9 +123,9 @@ impl Relay {
         Ok(if count > 0 { Round::Published } else { Round::Idle })
     }
 
-    fn transport_works(&self, published: bool) -> bool {
+    fn transport_works(&self, kept: bool) -> bool {
         let mut got_through = self.got_through.lock().unwrap_or_else(PoisonError::into_inner);
-        if published {
+        if kept {
             *got_through = Some(Instant::now());
         }
         got_through.is_some_and(|at| at.elapsed() < TRANSPORT_WORKS)
@@ -151,7 +151,9 @@ impl Relay {
 #[derive(Default)]
 struct Settlement {
     acknowledged: Vec<i64>,
-    failed: Vec<(i64, String)>,
+    failed: Vec<Failed>,
+    /// Whether the transport kept something: it works.
+    kept: bool,
 }
 
 impl Settlement {
@@ -164,10 +166,17 @@ impl Settlement {
                 continue;
             }
             match answer {
-                Ok(()) => settlement.acknowledged.push(*id),
+                Ok(taken) => {
+                    settlement.acknowledged.push(*id);
+                    settlement.kept |= taken == Taken::Kept;
+                }
                 Err(error) => {
                     blocked.insert(envelope.lane());
-                    settlement.failed.push((*id, crate::error_text::chain(&error)));
+                    settlement.failed.push(Failed {
+                        id: *id,
+                        error: crate::error_text::chain(&error),
+                        counts: !error.passes(),
+                    });
                 }
             }
         }

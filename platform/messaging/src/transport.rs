@@ -1,16 +1,65 @@
 //! The narrow seam between the relay and whatever carries messages.
 
+use std::error::Error;
+
 use futures_util::future::BoxFuture;
+use plaza_kernel::Kind;
 
 use crate::Envelope;
 
 /// A message could not be handed over.
 #[derive(Debug, thiserror::Error)]
 #[error("the transport did not take the message")]
-pub struct TransportError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+pub struct TransportError {
+    kind: Kind,
+    #[source]
+    source: Box<dyn Error + Send + Sync>,
+}
 
-/// The answers to one batch: one per message, in order. `Ok` means the transport keeps it durably.
-pub type Publish = Vec<Result<(), TransportError>>;
+impl TransportError {
+    /// An error of this kind. The kind decides whether the failure is held against the message.
+    pub fn new(kind: Kind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            kind,
+            source: source.into(),
+        }
+    }
+
+    /// The transport is away or busy: that says nothing about the message.
+    pub fn away(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(Kind::Unavailable, source)
+    }
+
+    /// The transport does not take this message.
+    pub fn refused(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(Kind::Internal, source)
+    }
+
+    /// What sort of failure it is.
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether it passes without anybody doing anything about the message.
+    pub const fn passes(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Unavailable | Kind::Throttled | Kind::DeadlineExceeded
+        )
+    }
+}
+
+/// What became of a message that the transport took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// The transport keeps it durably.
+    Kept,
+    /// Nobody listens to it, so there was nothing to keep: no proof that the transport works.
+    Unheard,
+}
+
+/// The answers to one batch: one per message, in order. `Ok` means that the relay may forget the message.
+pub type Publish = Vec<Result<Taken, TransportError>>;
 
 /// Carries messages from the relay to the consumers' runners. In process here; RabbitMQ and Kafka are further
 /// implementations of the same trait.

@@ -111,13 +111,6 @@ impl ApiError {
         self
     }
 
-    /// With the number of seconds after which it makes sense to try again.
-    #[must_use]
-    pub fn with_retry_after(mut self, seconds: u32) -> Self {
-        self.retry_after = Some(seconds);
-        self
-    }
-
     /// With what the log may know and a stranger may not.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {

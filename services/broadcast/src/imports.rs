@@ -21,7 +21,7 @@ mod write;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use postgres_types::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -46,6 +46,9 @@ text_enum! {
         Failed = "failed",
     }
 }
+
+/// The code of an import that failed again and again on our side.
+pub(crate) const ABANDONED: &str = "IMPORT_ABANDONED";
 
 impl ImportState {
     /// Whether nothing more will happen.
@@ -75,6 +78,16 @@ plaza_database::row! {
         pub(crate) error_text: Option<String>,
         pub(crate) created_at: DateTime<Utc>,
         pub(crate) finished_at: Option<DateTime<Utc>>,
+    }
+}
+
+impl StoredImport {
+    /// Whether its upload is still needed: as long as there is more to read, and for a day after the import was
+    /// abandoned, for whoever looks into it.
+    pub(crate) fn needs_upload(&self, now: DateTime<Utc>) -> bool {
+        let abandoned = self.error_code.as_deref() == Some(ABANDONED);
+        let lately = self.finished_at.is_some_and(|at| now - at < TimeDelta::days(1));
+        !self.state.is_final() || (abandoned && lately)
     }
 }
 

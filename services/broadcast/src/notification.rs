@@ -1,11 +1,12 @@
 //! What this service asks of notification.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use plaza_contracts::ids::{CampaignId, SenderId};
 use plaza_contracts::proto::notification::notification_client::NotificationClient;
 use plaza_contracts::proto::notification::{
-    CountsRequest, Message, MessagesRequest, SenderRequest, SuppressedRequest,
+    CountsRequest, Message, MessagesRequest, OpenRequest, SenderRequest, SuppressedRequest,
 };
 use plaza_kernel::{Kind, TenantId};
 use plaza_rpc::{RpcError, Transport};
@@ -37,16 +38,27 @@ impl Notification {
         }
     }
 
-    /// How many messages of a campaign are in each state.
+    /// Whether messages of a campaign may still be sent.
+    pub(crate) async fn open(&self, tenant: TenantId, campaign: CampaignId) -> Result<bool, RpcError> {
+        let request = OpenRequest {
+            tenant_id: tenant.to_string(),
+            source: source(campaign),
+        };
+        Ok(self.client.clone().open(request).await?.into_inner().open)
+    }
+
+    /// How many messages of a campaign are in each state. Takes long where there are many.
     pub(crate) async fn counts(
         &self,
         tenant: TenantId,
         campaign: CampaignId,
+        patience: Duration,
     ) -> Result<BTreeMap<String, u64>, RpcError> {
-        let request = CountsRequest {
+        let mut request = tonic::Request::new(CountsRequest {
             tenant_id: tenant.to_string(),
             source: source(campaign),
-        };
+        });
+        request.set_timeout(patience);
         Ok(self
             .client
             .clone()

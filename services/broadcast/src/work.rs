@@ -1,10 +1,15 @@
 //! Background work: loops that lease a piece of work, do a turn of it, and wait when there is none.
 
 use std::future::Future;
+use std::io::ErrorKind;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use plaza_contracts::services::BROADCAST;
 use plaza_database::DatabaseError;
 use plaza_kernel::{Failure, TenantId};
+use plaza_messaging::supervised;
 use plaza_rpc::RpcError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,8 +32,6 @@ pub(crate) struct Lease<I> {
     pub(crate) id: I,
     /// The token.
     pub(crate) token: Uuid,
-    /// How often in a row the work was begun without getting any further.
-    pub(crate) attempts: i32,
 }
 
 /// Why a turn ended before its time.
@@ -52,41 +55,55 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// Whether trying again is likely to end the same way.
+    /// Whether trying again is likely to end the same way. Only that counts as a failed attempt: what passes (a
+    /// database that is away, a full disk) is waited for as long as it takes.
     pub(crate) fn is_stubborn(&self) -> bool {
         match self {
             Self::Lost => false,
             Self::Database(error) => !is_transient(error.kind()),
             Self::Notification(error) => !is_transient(error.kind()),
-            Self::Io(_) | Self::Panicked(_) => true,
+            Self::Io(error) => matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidData),
+            Self::Panicked(_) => true,
         }
     }
 }
 
+/// A loop that runs until it is told to stop.
+type Work = fn(Broadcast, CancellationToken) -> BoxFuture<'static, ()>;
+
 /// Starts the loops.
 pub(crate) fn start(broadcast: &Broadcast, tasks: &TaskTracker, stop: CancellationToken) {
-    let this = broadcast.clone();
-    tasks.spawn(async move { this.sweep_uploads().await });
-    for _ in 0..broadcast.config.import_workers.max(1) {
+    let begin = |part, work: Work| {
         let (this, stopped) = (broadcast.clone(), stop.clone());
-        tasks.spawn(async move {
-            let poll = this.config.poll();
-            turns(&this, IMPORTS, poll, &stopped, || this.import_turn(&stopped)).await;
+        let run = move || work(this.clone(), stopped.clone());
+        tasks.spawn(supervised(BROADCAST, part, stop.clone(), run));
+    };
+    begin("sweep", |this, stop| {
+        async move { this.sweep_uploads(&stop).await }.boxed()
+    });
+    for _ in 0..broadcast.config.import_workers.max(1) {
+        begin("import", |this, stop| {
+            async move {
+                let poll = this.config.poll();
+                turns(&this, IMPORTS, poll, &stop, || this.import_turn(&stop)).await;
+            }
+            .boxed()
         });
     }
-    let (this, stopped) = (broadcast.clone(), stop.clone());
-    tasks.spawn(async move {
-        let poll = this.config.poll();
-        turns(&this, CAMPAIGNS, poll, &stopped, || this.plan_turn(&stopped)).await;
+    begin("plan", |this, stop| {
+        async move {
+            let poll = this.config.poll();
+            turns(&this, CAMPAIGNS, poll, &stop, || this.plan_turn(&stop)).await;
+        }
+        .boxed()
     });
-    let (this, stopped) = (broadcast.clone(), stop);
-    tasks.spawn(async move {
-        // No signal of its own: the event of notification is the fast way, this one only the sure one.
-        let pause = this.config.reconcile();
-        turns(&this, "broadcast.reconcile", pause, &stopped, || {
-            this.reconcile_turn()
-        })
-        .await;
+    begin("reconcile", |this, stop| {
+        async move {
+            // No signal of its own: the event of notification is the fast way, this one only the sure one.
+            let (signal, pause) = ("broadcast.reconcile", this.config.reconcile());
+            turns(&this, signal, pause, &stop, || this.reconcile_turn(&stop)).await;
+        }
+        .boxed()
     });
 }
 
@@ -119,5 +136,24 @@ async fn turns<F, Fut>(
                 () = tokio::time::sleep(pause) => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_passes_and_a_file_that_is_gone_does_not() {
+        let stubborn = |kind| Fault::from(std::io::Error::from(kind)).is_stubborn();
+        for passing in [
+            ErrorKind::StorageFull,
+            ErrorKind::Interrupted,
+            ErrorKind::PermissionDenied,
+            ErrorKind::Other,
+        ] {
+            assert!(!stubborn(passing), "{passing:?}");
+        }
+        assert!(stubborn(ErrorKind::NotFound) && stubborn(ErrorKind::InvalidData));
     }
 }

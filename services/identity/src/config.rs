@@ -55,7 +55,7 @@ impl Default for IdentityConfig {
             signing_key_days: 30,
             owner_link_hours: 72,
             invite_hours: 72,
-            registration: Registration::Open,
+            registration: Registration::default(),
             public_url: String::new(),
             housekeeping_seconds: 3600,
             password: PasswordConfig::default(),

@@ -1,11 +1,11 @@
 //! What identity does when it hears of a fact.
 
+use plaza_contracts::email::Email;
 use plaza_contracts::events::{OwnerProvisioned, TenantCreated, UserRegistered};
 use plaza_database::{DatabaseError, TenantTx};
 use plaza_kernel::{Clock, SystemRole, UserId};
 use plaza_messaging::{Consumer, Unconsumed, outbox};
 
-use crate::email::Email;
 use crate::users::store;
 
 /// A tenant exists: its owner gets a membership, and an account without a password if there is none.

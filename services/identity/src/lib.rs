@@ -11,7 +11,6 @@
 
 mod config;
 mod consumers;
-mod email;
 mod housekeeping;
 mod keys;
 mod opaque;

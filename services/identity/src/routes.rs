@@ -4,18 +4,23 @@ use std::sync::Arc;
 
 use plaza_contracts::permissions::{CreateUsers, ViewUsers};
 use plaza_contracts::services::IDENTITY;
-use plaza_web::{Anyone, Api, Authenticated, May, PermissionSource, ServiceApi};
+use plaza_web::{Anyone, Api, Authenticated, May, PermissionSource, RouteLimits, ServiceApi};
 use utoipa_axum::routes;
 
 use crate::{Identity, sessions, setup, users};
 
 pub(crate) fn api(identity: Identity, permissions: Arc<dyn PermissionSource>) -> ServiceApi {
+    // Strangers can make us hold bodies here; none of these needs a long one.
+    let small = RouteLimits {
+        body: 16 << 10,
+        ..RouteLimits::default()
+    };
     Api::new(IDENTITY)
-        .route::<Anyone>(routes!(setup::http::setup))
+        .route_within::<Anyone>(small, routes!(setup::http::setup))
         .route::<Anyone>(routes!(setup::http::setup_page))
-        .route::<Anyone>(routes!(users::http::register))
-        .route::<Anyone>(routes!(sessions::http::login))
-        .route::<Anyone>(routes!(sessions::http::refresh))
+        .route_within::<Anyone>(small, routes!(users::http::register))
+        .route_within::<Anyone>(small, routes!(sessions::http::login))
+        .route_within::<Anyone>(small, routes!(sessions::http::refresh))
         .route::<Authenticated>(routes!(sessions::http::logout))
         .route::<Authenticated>(routes!(sessions::http::me))
         .route::<May<ViewUsers>>(routes!(users::http::list))

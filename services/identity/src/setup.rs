@@ -12,6 +12,7 @@ mod owner_link;
 pub(crate) mod page;
 mod store;
 
+use plaza_contracts::email::Email;
 use plaza_database::DatabaseError;
 use plaza_kernel::{Failure, FieldError, Kind, SystemRole, TenantId, UserId};
 use secrecy::SecretString;
@@ -22,7 +23,6 @@ pub(crate) use link::{Link, Purpose};
 pub use owner_link::OwnerLinkError;
 
 use crate::Identity;
-use crate::email::Email;
 use crate::keys::KeysError;
 use crate::opaque::OpaqueToken;
 use crate::passwords::PasswordError;

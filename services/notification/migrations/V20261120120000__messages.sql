@@ -14,18 +14,20 @@ CREATE TABLE notification.senders (
     created_at    timestamptz NOT NULL,
     updated_at    timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, id),
-    CONSTRAINT senders_name_key UNIQUE (tenant_id, name)
+    CONSTRAINT senders_name_key UNIQUE (tenant_id, name),
+    CONSTRAINT senders_account_key UNIQUE (tenant_id, channel, account_id)
 );
 SELECT plaza.tenant_table('notification.senders');
 SELECT plaza.system_may('notification.senders', 'SELECT');
 
--- Whose account a callback is about. Callbacks carry no tenant, so the names have a table over all tenants that holds
--- nothing else.
+-- Who says that an account is theirs. Callbacks carry no tenant, so these names have a table over all tenants that
+-- holds nothing else. Nobody proves that an account is theirs: each tenant that names it is a holder, none keeps
+-- another out, and a callback is every holder's, about their own messages.
 CREATE TABLE notification.provider_accounts (
     provider   text NOT NULL,
     account_id text NOT NULL,
     holder     uuid NOT NULL,
-    PRIMARY KEY (provider, account_id)
+    PRIMARY KEY (provider, account_id, holder)
 );
 SELECT plaza.global_table('notification.provider_accounts');
 
@@ -67,8 +69,11 @@ CREATE INDEX messages_leased ON notification.messages (lease_until) WHERE state 
 CREATE INDEX messages_unknown ON notification.messages (due_at) WHERE state = 'unknown';
 CREATE INDEX messages_open ON notification.messages (tenant_id, source)
     WHERE state IN ('queued', 'leased', 'unknown');
--- Lists of a source by age, and its counts.
-CREATE INDEX messages_source ON notification.messages (tenant_id, source, id) INCLUDE (state);
+-- Lists by age: of a source, of a state (a rare one is not looked for among all others), and of both. The last one is
+-- what a source is counted with.
+CREATE INDEX messages_source ON notification.messages (tenant_id, source, id);
+CREATE INDEX messages_state ON notification.messages (tenant_id, state, id);
+CREATE INDEX messages_source_state ON notification.messages (tenant_id, source, state, id);
 
 -- The ladder: a later rank wins. Delivered and read override failed, sent does not.
 CREATE FUNCTION notification.rank(state text) RETURNS smallint

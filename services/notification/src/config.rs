@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use plaza_crypto::random_token;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 /// Settings of notification.
@@ -73,6 +73,15 @@ impl Default for WhatsAppConfig {
             app_secret: None,
             verify_token: None,
             timeout_milliseconds: 10_000,
+        }
+    }
+}
+
+impl WhatsAppConfig {
+    /// An empty secret is none: anybody can sign with it.
+    pub fn forget_empty_secrets(&mut self) {
+        for secret in [&mut self.app_secret, &mut self.verify_token] {
+            secret.take_if(|secret| secret.expose_secret().is_empty());
         }
     }
 }

@@ -19,6 +19,8 @@ mod verdict;
 mod worker;
 mod working;
 
+use plaza_contracts::services::NOTIFICATION;
+use plaza_messaging::supervised;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,14 +32,30 @@ pub(crate) const DUE: &str = "notification.due";
 
 /// Starts looking for due messages and for messages in doubt.
 pub(crate) fn start(notification: Notification, tasks: &TaskTracker, stop: CancellationToken) {
-    tasks.spawn(sweep::run(notification.clone(), stop.clone()));
-    tasks.spawn(discover(notification, tasks.clone(), stop));
+    let (swept, sweeping) = (notification.clone(), stop.clone());
+    tasks.spawn(supervised(NOTIFICATION, "sweep", stop.clone(), move || {
+        sweep::run(swept.clone(), sweeping.clone())
+    }));
+    // Known outside of what is started again: nobody is given a second worker by it.
+    let (working, workers, discovering) = (Working::default(), tasks.clone(), stop.clone());
+    tasks.spawn(supervised(NOTIFICATION, "dispatch", stop, move || {
+        discover(
+            notification.clone(),
+            working.clone(),
+            workers.clone(),
+            discovering.clone(),
+        )
+    }));
 }
 
 /// Gives every sender with due messages a worker, until told to stop.
-async fn discover(notification: Notification, workers: TaskTracker, stop: CancellationToken) {
+async fn discover(
+    notification: Notification,
+    working: Working,
+    workers: TaskTracker,
+    stop: CancellationToken,
+) {
     let due = notification.inner.database.signal(DUE);
-    let working = Working::default();
     while !stop.is_cancelled() {
         match lease::due_senders(&notification.inner.database, notification.inner.clock.now()).await {
             Ok(found) => {

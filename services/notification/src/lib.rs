@@ -27,6 +27,7 @@ use plaza_database::{Database, Schema, migrations};
 use plaza_kernel::Clock;
 use plaza_messaging::Subscriptions;
 use plaza_web::{PermissionSource, ServiceApi};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -46,6 +47,8 @@ struct Inner {
     clock: Clock,
     keys: KeyRing,
     whatsapp: WhatsApp,
+    /// For callbacks that are read and not known to be Meta's yet.
+    callback_places: Semaphore,
 }
 
 /// The service cannot be composed of these settings.
@@ -64,11 +67,12 @@ impl Notification {
     /// # Errors
     /// When no HTTP client can be made.
     pub fn new(
-        config: NotificationConfig,
+        mut config: NotificationConfig,
         database: Database,
         clock: Clock,
         keys: KeyRing,
     ) -> Result<Self, NotComposed> {
+        config.whatsapp.forget_empty_secrets();
         let whatsapp = WhatsApp::new(&config)?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -77,6 +81,7 @@ impl Notification {
                 clock,
                 keys,
                 whatsapp,
+                callback_places: Semaphore::new(receipts::http::AT_ONCE),
             }),
         })
     }

@@ -5,8 +5,8 @@ use plaza_contracts::proto::notification::notification_server::{
     Notification as NotificationApi, NotificationServer,
 };
 use plaza_contracts::proto::notification::{
-    CountsReply, CountsRequest, Message as MessageReply, MessagesReply, MessagesRequest, SenderReply,
-    SenderRequest, SuppressedReply, SuppressedRequest,
+    CountsReply, CountsRequest, Message as MessageReply, MessagesReply, MessagesRequest, OpenReply,
+    OpenRequest, SenderReply, SenderRequest, SuppressedReply, SuppressedRequest,
 };
 use plaza_database::DatabaseError;
 use plaza_kernel::{Failure, Kind, TenantId};
@@ -59,6 +59,12 @@ impl Notification {
         let by_state = messages::store::counts(&tx, &request.source).await?;
         tx.commit().await?;
         Ok(CountsReply { by_state })
+    }
+
+    async fn ask_open(&self, request: OpenRequest) -> Result<OpenReply, AskError> {
+        let tenant = tenant(&request.tenant_id)?;
+        let open = messages::store::open(&self.inner.database, tenant, request.source).await?;
+        Ok(OpenReply { open })
     }
 
     async fn ask_messages(&self, request: MessagesRequest) -> Result<MessagesReply, AskError> {
@@ -115,6 +121,10 @@ impl Notification {
 impl NotificationApi for Notification {
     async fn counts(&self, request: Request<CountsRequest>) -> Result<Response<CountsReply>, Status> {
         answer(self.ask_counts(request.into_inner()).await)
+    }
+
+    async fn open(&self, request: Request<OpenRequest>) -> Result<Response<OpenReply>, Status> {
+        answer(self.ask_open(request.into_inner()).await)
     }
 
     async fn messages(&self, request: Request<MessagesRequest>) -> Result<Response<MessagesReply>, Status> {

@@ -29,7 +29,7 @@ pub(crate) async fn run(mut config: Config, environment: &Environment) -> anyhow
     config.notification.development_sender = config.development.simulator;
     let mut assembly = assemble(&config, &attached.local, &Clock::system(), String::new())?;
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    assembly.identity.prepare().await?;
+    assembly.services.identity.prepare().await?;
     assembly.start_messaging(&tasks, &stop);
     let result = seed(&Operator::new(&assembly)).await;
     stop.cancel();

@@ -7,13 +7,14 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::process::bind;
-use crate::signals;
+use crate::signals::Signals;
 
 /// Runs it until told to stop.
 ///
 /// # Errors
 /// When its settings cannot be used or its state cannot be read.
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
+    let mut signals = Signals::install()?;
     let _telemetry = plaza_telemetry::init(&config.telemetry)?;
     let listener = bind("--listen", config.simulator.listen).await?;
     let simulator = Simulator::new(config.simulator, Clock::system())?;
@@ -24,8 +25,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     tokio::pin!(serving);
     tokio::select! {
         ended = &mut serving => ended?,
-        signal = signals::asked_to_stop() => {
-            signal?;
+        _ = signals.next() => {
             stop.cancel();
             serving.await?;
         }

@@ -62,7 +62,7 @@ impl Default for DatabaseSection {
             url: None,
             role_key: None,
             programs: None,
-            shared_connections: 2,
+            shared_connections: 4,
             exclusive_connections: 4,
             system_connections: 2,
         }

@@ -25,3 +25,4 @@ mod story;
 mod superuser;
 mod surface;
 mod walk;
+mod worker;

@@ -58,6 +58,27 @@ async fn serve_without_settings_lists_everything_that_is_missing() {
     }
 }
 
+#[tokio::test]
+async fn a_role_key_that_is_too_short_is_refused_before_anything_begins() {
+    for command in ["serve", "worker", "migrate"] {
+        let plaza = Plaza::builder()
+            .env("DATABASE_URL", "postgresql://plaza@127.0.0.1:9/plaza")
+            .env("PLAZA_DATABASE_ROLE_KEY", "a key of thirty-one characters.")
+            .env(
+                "ENCRYPTION_KEY",
+                plaza_crypto::KeyRing::generate().expose_secret(),
+            )
+            .prepare(folder());
+        let told = complaint(&plaza.run(&[command]).await);
+        assert!(
+            told.contains("(PLAZA_DATABASE_ROLE_KEY) is shorter than 32 bytes"),
+            "{command}: {told}"
+        );
+        assert!(!told.contains("thirty-one"), "{command}: {told}");
+        assert!(!plaza.data().exists(), "{command} begins nothing");
+    }
+}
+
 /// `plaza serve` on a database of the shared test cluster.
 fn on(database: &TestDatabase) -> Builder {
     let settings = database.settings();
@@ -113,4 +134,66 @@ async fn serve_refuses_a_superuser_for_a_service() {
     let (_, secret) = superuser.expose_secret().split_once("://").unwrap();
     let password = secret.split(['@', ':']).nth(1).unwrap();
     assert!(!told.contains(password), "the complaint holds the password");
+}
+
+#[tokio::test]
+async fn commands_on_a_configured_database_make_no_keys_of_their_own() {
+    let database = TestDatabase::fresh(&[]).await;
+    let settings = database.settings();
+    let people = crate::story::testdata("recipients-semicolon-latin1.csv");
+    let import = [
+        "import",
+        "recipients",
+        people.to_str().unwrap(),
+        "--tenant",
+        "demo",
+    ];
+    let plaza = Plaza::builder()
+        .env("DATABASE_URL", settings.url.expose_secret())
+        .prepare(folder());
+    for command in [&["seed", "demo"][..], &import] {
+        let told = complaint(&plaza.run(command).await);
+        for variable in ["PLAZA_DATABASE_ROLE_KEY", "ENCRYPTION_KEY"] {
+            assert!(told.contains(variable), "{command:?}: {told}");
+        }
+        assert!(!plaza.data().exists(), "{command:?} begins nothing");
+    }
+
+    let mut plaza = on(&database).prepare(folder());
+    printed(&plaza.run(&["migrate"]).await);
+    let told = printed(&plaza.run(&["seed", "demo"]).await);
+    let told = told.lines().find_map(|line| line.strip_prefix("password  "));
+    let password = told.unwrap().strip_suffix("   (shown once)").unwrap();
+    assert!(printed(&plaza.run(&import).await).contains("valid"));
+    assert!(!plaza.data().join("secrets.toml").exists());
+    // What they sealed, the server opens: tokens are signed with a sealed key.
+    plaza.restart().await;
+    let login = serde_json::json!({"email": "owner@demo.example", "password": password});
+    plaza.api().post("/api/v1/auth/login", login).await.ok();
+    plaza.stop().await;
+}
+
+#[tokio::test]
+async fn serve_everywhere_has_to_be_told_where_people_reach_it() {
+    let database = TestDatabase::fresh(&[]).await;
+    for everywhere in ["0.0.0.0:0", "[::]:0"] {
+        let plaza = on(&database).env("PLAZA_LISTEN", everywhere).prepare(folder());
+        let told = complaint(&plaza.run(&["serve"]).await);
+        assert!(told.contains("PLAZA_SERVER__PUBLIC_URL"), "{told}");
+        assert!(!plaza.data().exists(), "nothing was begun");
+    }
+    let mut plaza = on(&database)
+        .env("PLAZA_LISTEN", "0.0.0.0:0")
+        .env("PLAZA_SERVER__PUBLIC_URL", "https://plaza.example/")
+        .prepare(folder());
+    printed(&plaza.run(&["migrate"]).await);
+    plaza.restart().await;
+    assert!(
+        plaza
+            .stdout()
+            .contains("setup link: https://plaza.example/setup?token="),
+        "{}",
+        plaza.stdout()
+    );
+    plaza.stop().await;
 }

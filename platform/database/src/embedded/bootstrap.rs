@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::{Client, Config, Error, NoTls};
 
 use super::{DATABASE, Durability, EmbeddedError, MIGRATOR, SUPERUSER};
+use crate::roles::verifier;
 
 /// How to log in over the cluster's socket.
 pub(super) struct Logins<'a> {
@@ -111,11 +112,15 @@ async fn role(client: &Client, password: &SecretString) -> Result<(), Error> {
     let known = client
         .query_opt("SELECT FROM pg_catalog.pg_roles WHERE rolname = $1", &[&MIGRATOR])
         .await?;
-    let verb = if known.is_some() { "ALTER" } else { "CREATE" };
-    let password = password.expose_secret();
-    let statement =
-        format!("{verb} ROLE {MIGRATOR} LOGIN CREATEROLE NOSUPERUSER NOBYPASSRLS PASSWORD '{password}'");
-    client.batch_execute(&statement).await
+    client
+        .batch_execute(&role_statement(known.is_some(), password))
+        .await
+}
+
+fn role_statement(known: bool, password: &SecretString) -> String {
+    let verb = if known { "ALTER" } else { "CREATE" };
+    let verifier = verifier(password);
+    format!("{verb} ROLE {MIGRATOR} LOGIN CREATEROLE NOSUPERUSER NOBYPASSRLS PASSWORD '{verifier}'")
 }
 
 async fn database(client: &Client) -> Result<(), Error> {
@@ -131,4 +136,19 @@ async fn database(client: &Client) -> Result<(), Error> {
     client
         .batch_execute(&format!("CREATE DATABASE {DATABASE} OWNER {MIGRATOR}"))
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_statement_does_not_tell_the_migrators_password() {
+        let password = SecretString::from("0123456789abcdef");
+        for known in [false, true] {
+            let statement = role_statement(known, &password);
+            assert!(statement.contains("PASSWORD 'SCRAM-SHA-256$4096:"), "{statement}");
+            assert!(!statement.contains(password.expose_secret()), "{statement}");
+        }
+    }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error, SimpleQueryMessage};
 
-use crate::roles::{OWNER, password, password_mark};
+use crate::roles::{OWNER, password, password_mark, verifier};
 
 const ATTEMPTS: u32 = 10;
 
@@ -46,10 +46,9 @@ pub(crate) fn missing(state: &[SimpleQueryMessage], wanted: &[String], key: &Sec
             ));
         }
         if found.is_none_or(|(kept, _)| kept != Some(mark.as_str())) {
-            let password = password(key, role);
+            let verifier = verifier(&password(key, role));
             sql.push_str(&format!(
-                "ALTER ROLE {role} LOGIN NOINHERIT PASSWORD '{}'; COMMENT ON ROLE {role} IS '{mark}';",
-                password.expose_secret(),
+                "ALTER ROLE {role} LOGIN NOINHERIT PASSWORD '{verifier}'; COMMENT ON ROLE {role} IS '{mark}';"
             ));
         }
     }
@@ -106,4 +105,23 @@ fn is_lost_race(error: &Error) -> bool {
         ]
         .contains(code)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn no_statement_tells_a_password() {
+        let key = SecretString::from("the key of the roles");
+        let wanted = ["plaza_a".to_owned(), "plaza_a_system".to_owned()];
+        let sql = missing(&[], &wanted, &key);
+        assert_eq!(sql.matches("PASSWORD").count(), 2, "{sql}");
+        assert_eq!(sql.matches("PASSWORD 'SCRAM-SHA-256$4096:").count(), 2, "{sql}");
+        for role in &wanted {
+            assert!(!sql.contains(password(&key, role).expose_secret()), "{sql}");
+        }
+    }
 }

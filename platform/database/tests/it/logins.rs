@@ -56,7 +56,7 @@ impl Stranger {
             system: Some(self.url.clone()),
         };
         let as_system = with_login(&ledger.test, system).check_logins().await.unwrap_err();
-        assert_eq!(error.to_string(), as_system.to_string());
+        assert_eq!(error.to_string(), as_system.to_string(), "both doors judge alike");
         match error {
             DatabaseError::UnsafeLogin { role, reason } if role == self.name => reason,
             error => panic!("{error:?}"),
@@ -84,6 +84,7 @@ async fn a_login_with_more_power_is_refused() {
     for (powers, reason) in [
         ("SUPERUSER", "is a superuser"),
         ("BYPASSRLS", "bypasses row-level security"),
+        ("CREATEROLE", "may create roles"),
     ] {
         let stranger = Stranger::enter(&ledger, powers).await;
         assert_eq!(stranger.refusal(&ledger).await, reason);
@@ -114,6 +115,61 @@ async fn a_login_that_is_a_member_of_another_role_is_refused() {
         .await
         .unwrap();
     assert_eq!(stranger.refusal(&ledger).await, "is a member of another role");
+    stranger.leave().await;
+}
+
+/// The address of one of our own roles, whose password is derived.
+fn own(ledger: &Ledger, role: &str) -> SecretString {
+    let settings = ledger.test.settings();
+    let key = settings.role_key.expose_secret().as_bytes();
+    let password = hex::encode(plaza_crypto::hmac_sha256(key, role.as_bytes()));
+    let config: tokio_postgres::Config = settings.url.expose_secret().parse().unwrap();
+    let tokio_postgres::config::Host::Unix(folder) = &config.get_hosts()[0] else {
+        panic!("no socket")
+    };
+    format!(
+        "host={} port={} user={role} password={password} dbname={}",
+        folder.display(),
+        config.get_ports().first().unwrap_or(&5432),
+        config.get_dbname().unwrap(),
+    )
+    .into()
+}
+
+#[tokio::test]
+async fn a_login_of_another_name_is_refused_and_so_are_swapped_ones() {
+    let ledger = Ledger::open().await;
+    let (service, system) = (own(&ledger, "plaza_ledger"), own(&ledger, "plaza_ledger_system"));
+    let check = async |service: &SecretString, system: &SecretString| {
+        let login = Login {
+            service: Some(service.clone()),
+            system: Some(system.clone()),
+        };
+        with_login(&ledger.test, login).check_logins().await
+    };
+    check(&service, &system).await.unwrap();
+    for (given_service, given_system, wrong, right) in [
+        (&system, &service, "plaza_ledger_system", "plaza_ledger"),
+        (&service, &service, "plaza_ledger", "plaza_ledger_system"),
+        (&system, &system, "plaza_ledger_system", "plaza_ledger"),
+    ] {
+        let error = check(given_service, given_system).await.unwrap_err();
+        assert!(
+            matches!(&error, DatabaseError::WrongLogin { role, expected } if role == wrong && expected == right),
+            "{error:?}"
+        );
+        let text = error.to_string();
+        assert!(
+            text.contains(&format!("the login {wrong} is not {right}, ")),
+            "{text}"
+        );
+    }
+    let stranger = Stranger::enter(&ledger, "").await;
+    let error = check(&stranger.url, &system).await.unwrap_err();
+    assert!(
+        matches!(&error, DatabaseError::WrongLogin { role, .. } if *role == stranger.name),
+        "{error:?}"
+    );
     stranger.leave().await;
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use plaza_database::migrate::{MigrateError, Report, migrate, pending};
-use plaza_database::{DatabaseSettings, Migration, Schema};
+use plaza_database::{DatabaseSettings, Databases, Login, Migration, Schema};
 use plaza_kernel::ServiceName;
 use plaza_testkit::TestDatabase;
 
@@ -114,18 +114,61 @@ async fn several_programs_may_migrate_at_the_same_time() {
     drop(test);
 }
 
-#[tokio::test]
-async fn roles_are_made_again_with_their_password_and_nothing_else() {
-    let (test, settings) = town().await;
-    // A service of this process only: names are letters.
+/// A service of this process only, because roles belong to the whole cluster: names are letters.
+fn own_service(kind: &str) -> ServiceName {
     let letters = std::process::id()
         .to_string()
         .bytes()
         .map(|digit| char::from(digit - b'0' + b'a'))
         .collect::<String>();
-    let name = format!("inn{letters}");
-    let name: &'static str = Box::leak(name.into_boxed_str());
-    let inn = [Schema::new(ServiceName::new(name), &[])];
+    ServiceName::new(Box::leak(format!("{kind}{letters}").into_boxed_str()))
+}
+
+async fn remove(test: &TestDatabase, service: ServiceName) {
+    test.admin()
+        .await
+        .batch_execute(&format!(
+            "DROP SCHEMA {service} CASCADE; DROP ROLE plaza_{service}; DROP ROLE plaza_{service}_system"
+        ))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn after_a_change_of_the_role_key_the_new_passwords_log_in_and_the_old_ones_do_not() {
+    let (test, settings) = town().await;
+    let keyed = |key: &str| DatabaseSettings {
+        role_key: key.into(),
+        ..settings.clone()
+    };
+    let (old, new) = (keyed("the first key"), keyed("the second key"));
+    let lock = own_service("lock");
+    let schemas = [Schema::new(lock, &[])];
+    let logs_in = async |settings: &DatabaseSettings| {
+        let databases = Databases::new(settings.clone()).unwrap();
+        let database = databases.of(lock, Login::default()).unwrap();
+        database.check_logins().await.is_ok()
+    };
+    run(&old, &schemas).await.unwrap();
+    assert!(logs_in(&old).await && !logs_in(&new).await);
+    let kept = "SELECT string_agg(rolpassword, ' ' ORDER BY rolname) FROM pg_authid WHERE rolname ^@ $1";
+    let kept = async || -> String {
+        let name = format!("plaza_{lock}");
+        test.admin().await.query_one(kept, &[&name]).await.unwrap().get(0)
+    };
+    let before = kept().await;
+    run(&old, &schemas).await.unwrap();
+    assert_eq!(kept().await, before, "nothing was to be done");
+    run(&new, &schemas).await.unwrap();
+    assert!(logs_in(&new).await && !logs_in(&old).await);
+    remove(&test, lock).await;
+}
+
+#[tokio::test]
+async fn roles_are_made_again_with_their_password_and_nothing_else() {
+    let (test, settings) = town().await;
+    let name = own_service("inn");
+    let inn = [Schema::new(name, &[])];
     let admin = test.admin().await;
     run(&settings, &inn).await.unwrap();
     let broken = format!(
@@ -152,12 +195,7 @@ async fn roles_are_made_again_with_their_password_and_nothing_else() {
         "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'plaza_{name}%' AND rolcanlogin AND NOT rolsuper"
     );
     assert_eq!(admin.query_one(&sql, &[]).await.unwrap().get::<_, i64>(0), 2);
-    admin
-        .batch_execute(&format!(
-            "DROP SCHEMA {name} CASCADE; DROP ROLE plaza_{name}; DROP ROLE plaza_{name}_system"
-        ))
-        .await
-        .unwrap();
+    remove(&test, name).await;
 }
 
 #[tokio::test]

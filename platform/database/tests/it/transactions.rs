@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use plaza_database::{
     DatabaseError, DatabaseLimits, DatabaseSettings, Databases, Login, statements, violated,
 };
+use plaza_kernel::{Failure as _, Kind};
 use plaza_testkit::{RoundTrips, eventually};
 
 use crate::ledger::*;
@@ -95,6 +96,32 @@ async fn a_statement_that_failed_unseen_is_not_committed_silently() {
 statements! {
     /// Refused when the divisor is nought.
     static PLAIN_REFUSED_ONCE: (i32,) => (i32,) = "SELECT 1 / $1";
+}
+
+#[tokio::test]
+async fn what_the_server_lacks_for_now_is_no_fault_of_the_statement() {
+    let ledger = Ledger::open().await;
+    let tenant = ledger.tenant();
+    for (sqlstate, kind) in [
+        ("53100", Kind::Unavailable),
+        ("53200", Kind::Unavailable),
+        ("53300", Kind::Unavailable),
+        ("57P01", Kind::Unavailable),
+        ("57P03", Kind::Unavailable),
+        ("57P05", Kind::Unavailable),
+        ("54000", Kind::Internal),
+        ("22000", Kind::Internal),
+    ] {
+        let fault = format!(
+            "CREATE OR REPLACE FUNCTION ledger.fault() RETURNS trigger LANGUAGE plpgsql
+                 AS $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{sqlstate}'; END $$;
+             CREATE OR REPLACE TRIGGER fault BEFORE INSERT ON ledger.accounts EXECUTE FUNCTION ledger.fault()"
+        );
+        ledger.test.admin().await.batch_execute(&fault).await.unwrap();
+        let tx = ledger.database.begin(tenant);
+        let error = ledger.open_account(&tx, tenant, "acme").await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{sqlstate}: {error:?}");
+    }
 }
 
 #[tokio::test]

@@ -9,14 +9,14 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use plaza_messaging::{
-    Envelope, Messaging, MessagingSettings, Publish, Subscriptions, Transport, TransportError,
+    Envelope, Messaging, MessagingSettings, Publish, Subscriptions, Taken, Transport, TransportError,
 };
 use plaza_testkit::eventually;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::ledger::{Street, quick};
+use crate::ledger::{BookKeeper, Street, quick};
 
 /// Notes what it takes, and refuses what it is told to.
 #[derive(Default)]
@@ -24,6 +24,10 @@ struct Notebook {
     taken: Mutex<Vec<String>>,
     refused: Mutex<Vec<&'static str>>,
     refusals: Mutex<usize>,
+    /// What it refuses it refuses because it is away.
+    away: bool,
+    /// Nobody listens to what it takes.
+    deaf: bool,
 }
 
 impl Notebook {
@@ -38,13 +42,17 @@ impl Notebook {
         self.taken.lock().unwrap().clone()
     }
 
-    fn take(&self, envelope: &Envelope) -> Result<(), TransportError> {
+    fn take(&self, envelope: &Envelope) -> Result<Taken, TransportError> {
         if self.refused.lock().unwrap().contains(&envelope.key.as_str()) {
             *self.refusals.lock().unwrap() += 1;
-            return Err(TransportError("unroutable".into()));
+            return Err(if self.away {
+                TransportError::away("nobody is there")
+            } else {
+                TransportError::refused("unroutable")
+            });
         }
         self.taken.lock().unwrap().push(envelope.payload.clone());
-        Ok(())
+        Ok(if self.deaf { Taken::Unheard } else { Taken::Kept })
     }
 }
 
@@ -97,7 +105,7 @@ struct Careless {
 impl Transport for Careless {
     fn publish<'a>(&'a self, batch: &'a [Envelope]) -> BoxFuture<'a, Publish> {
         let take = |envelope| match self.refused.swap(true, Ordering::SeqCst) {
-            false => Err(TransportError("unroutable".into())),
+            false => Err(TransportError::refused("unroutable")),
             true => self.notebook.take(envelope),
         };
         async move { batch.iter().map(take).collect() }.boxed()
@@ -161,6 +169,134 @@ async fn nothing_is_parked_while_the_transport_takes_nothing() {
     assert!(*notebook.refusals.lock().unwrap() > 2);
     let (shop, _) = street.pending().await;
     assert_eq!((shop.outbox, shop.parked), (1, 0));
+}
+
+async fn attempts_and_parked(street: &Street) -> (i32, i64) {
+    let sql = "SELECT max(attempts), count(parked_at) FROM shop.outbox";
+    let row = street.rows(sql).await.remove(0);
+    (row.get(0), row.get(1))
+}
+
+/// Relays a bad event for a while, to a transport that takes a good one in each round.
+async fn relayed_in_vain(notebook: Notebook) -> (Street, Arc<Notebook>) {
+    let street = Street::open().await;
+    let tenant = street.tenant();
+    let notebook = Arc::new(notebook);
+    let settings = MessagingSettings {
+        publications: 2,
+        ..quick()
+    };
+    let messaging = relaying(&street, Arc::<Notebook>::clone(&notebook), settings);
+    street.say(tenant, "bad", 1).await;
+    for n in 0..5 {
+        street.say(tenant, "good", n).await;
+        let _ = messaging.drain(Duration::from_millis(50)).await;
+    }
+    (street, notebook)
+}
+
+#[tokio::test]
+async fn a_transport_that_is_away_is_not_held_against_an_event() {
+    let (street, notebook) = relayed_in_vain(Notebook {
+        refused: Mutex::new(vec!["bad"]),
+        away: true,
+        ..Notebook::default()
+    })
+    .await;
+    assert!(*notebook.refusals.lock().unwrap() > 2, "it is tried again");
+    assert_eq!(notebook.taken().len(), 5, "others get through");
+    assert_eq!(attempts_and_parked(&street).await, (0, 0));
+}
+
+#[tokio::test]
+async fn what_nobody_hears_does_not_prove_that_the_transport_works() {
+    let (street, notebook) = relayed_in_vain(Notebook {
+        refused: Mutex::new(vec!["bad"]),
+        deaf: true,
+        ..Notebook::default()
+    })
+    .await;
+    assert_eq!(notebook.taken().len(), 5, "it is taken and forgotten");
+    let (attempts, parked) = attempts_and_parked(&street).await;
+    assert!(attempts > 2, "the refusals count: {attempts}");
+    assert_eq!(parked, 0);
+}
+
+/// Relays an event that the ledger cannot queue, for this reason, beside one that nobody hears.
+async fn queued_in_vain(sqlstate: &str) -> (Street, (i32, i64)) {
+    let street = Street::open().await;
+    let tenant = street.tenant();
+    let fault = format!(
+        "CREATE FUNCTION ledger.fault() RETURNS trigger LANGUAGE plpgsql
+             AS $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{sqlstate}'; END $$;
+         CREATE TRIGGER fault BEFORE INSERT ON ledger.deliveries EXECUTE FUNCTION ledger.fault()"
+    );
+    street.run(&fault).await;
+    street.say(tenant, "a", 1).await;
+    let settings = MessagingSettings {
+        publications: 2,
+        ..quick()
+    };
+    let messaging = street.messaging(&BookKeeper::diligent(), settings);
+    for n in 0..5 {
+        street.say(tenant, "b", n).await;
+        street
+            .run("UPDATE shop.outbox SET name = 'shop.unheard' WHERE key = 'b'")
+            .await;
+        let _ = messaging.drain(Duration::from_millis(50)).await;
+    }
+    assert_eq!(street.pending().await.0.outbox, 1, "what nobody hears is gone");
+    let before = attempts_and_parked(&street).await;
+    street.run("DROP FUNCTION ledger.fault CASCADE").await;
+    street.settle(&BookKeeper::diligent()).await;
+    assert_eq!(street.booked().await, ["a 1"]);
+    (street, before)
+}
+
+#[tokio::test]
+async fn in_process_a_full_disk_is_not_held_against_an_event() {
+    assert_eq!(queued_in_vain("53100").await.1, (0, 0));
+}
+
+#[tokio::test]
+async fn in_process_what_nobody_hears_parks_nothing() {
+    let (attempts, parked) = queued_in_vain("22000").await.1;
+    assert!(attempts > 2, "the refusals count: {attempts}");
+    assert_eq!(parked, 0);
+}
+
+#[tokio::test]
+async fn who_does_not_hold_the_lease_reads_no_event() {
+    let street = Street::open().await;
+    street.say(street.tenant(), "a", 1).await;
+    // Stored beside the row, so that the server's statistics show whether somebody read it.
+    let large = "ALTER TABLE shop.outbox ALTER COLUMN payload SET STORAGE EXTERNAL;
+                 UPDATE shop.outbox SET payload = repeat('x', 3 * 1024 * 1024);
+                 INSERT INTO shop.leases (name, holder, epoch, until)
+                 VALUES ('relay', gen_random_uuid(), 1, now() + interval '1 hour')
+                     ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until";
+    street.run(large).await;
+    let notebook = Arc::new(Notebook::default());
+    let messaging = relaying(&street, Arc::<Notebook>::clone(&notebook), quick());
+
+    // The session that wrote the body has ended by then, and told what it read.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let before = blocks_read(&street).await;
+    // Longer than a session keeps its statistics to itself.
+    assert!(messaging.drain(Duration::from_millis(1_500)).await.is_err());
+
+    let after = blocks_read(&street).await;
+    assert!(after.0 > before.0, "or this test shows nothing");
+    assert_eq!(after.1, before.1);
+    assert!(notebook.taken().is_empty());
+}
+
+/// How often anybody looked at the rows of the outbox, and at large bodies beside them.
+async fn blocks_read(street: &Street) -> (i64, i64) {
+    let sql = "SELECT heap_blks_read + heap_blks_hit, toast_blks_read + toast_blks_hit
+                 FROM pg_statio_all_tables WHERE schemaname = 'shop' AND relname = 'outbox'";
+    let row = street.rows(sql).await.remove(0);
+    (row.get(0), row.get(1))
 }
 
 #[tokio::test]

@@ -27,19 +27,15 @@ impl Broadcast {
         };
         match self.work_on_campaign(lease, stop).await {
             Ok(()) | Err(Fault::Lost) => Ok(true),
-            Err(fault) if fault.is_stubborn() && lease.attempts >= self.attempts() => {
-                tracing::error!(error = &fault as &dyn std::error::Error, campaign.id = %lease.id, "campaign given up");
-                self.give_up_campaign(lease).await?;
-                Ok(true)
-            }
+            Err(fault) if fault.is_stubborn() => self.planning_failed(lease, fault).await,
             // Notification is away: that is no failure of this campaign, and a short pause is enough.
-            Err(fault @ Fault::Notification(_)) if !fault.is_stubborn() => {
+            Err(fault @ Fault::Notification(_)) => {
                 tracing::warn!(
                     error = &fault as &dyn std::error::Error,
                     "planning waits for notification"
                 );
                 let tx = self.database.begin(lease.tenant);
-                store::postpone(&tx, lease.id, lease.token, self.now() + PAUSE).await?;
+                store::renew(&tx, lease.id, lease.token, Some(self.now() + PAUSE)).await?;
                 tx.commit().await?;
                 Ok(true)
             }
@@ -54,12 +50,20 @@ impl Broadcast {
         let tx = self.database.begin_system();
         let claimed = store::claim(&tx, token, until, now).await?;
         tx.commit().await?;
-        Ok(claimed.map(|(tenant, id, attempts)| Lease {
-            tenant,
-            id,
-            token,
-            attempts,
-        }))
+        Ok(claimed.map(|(tenant, id)| Lease { tenant, id, token }))
+    }
+
+    /// Counts a failure that is likely to repeat itself, and gives the campaign up after too many of them.
+    async fn planning_failed(&self, lease: Lease<CampaignId>, fault: Fault) -> Result<bool, Fault> {
+        let tx = self.database.begin(lease.tenant);
+        let failures = store::failed(&tx, lease.id, lease.token).await?;
+        tx.commit().await?;
+        if failures.is_none_or(|failures| failures < self.attempts()) {
+            return Err(fault);
+        }
+        tracing::error!(error = &fault as &dyn std::error::Error, campaign.id = %lease.id, "campaign given up");
+        self.give_up_campaign(lease).await?;
+        Ok(true)
     }
 
     async fn work_on_campaign(

@@ -7,10 +7,14 @@ use plaza_contracts::ids::CampaignId;
 use plaza_database::{DatabaseError, TenantTx};
 use plaza_kernel::{Clock, Failure, TenantId};
 use plaza_messaging::outbox;
+use tokio_util::sync::CancellationToken;
 
 use super::store;
 use crate::Broadcast;
 use crate::work::Fault;
+
+/// How long the counts of a campaign that is over may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Completes a campaign if these counts of notification say so.
 pub(crate) async fn settle(
@@ -32,16 +36,19 @@ pub(crate) async fn settle(
 }
 
 impl Broadcast {
-    /// Compares running campaigns with notification's counts. Never more to do at once.
-    pub(crate) async fn reconcile_turn(&self) -> Result<bool, Fault> {
+    /// Completes running campaigns of which notification has nothing left to do. Never more to do at once.
+    pub(crate) async fn reconcile_turn(&self, stop: &CancellationToken) -> Result<bool, Fault> {
         let now = self.now();
         let tx = self.database.begin_system();
         let running = store::unsettled(&tx, now, now - self.config.reconcile()).await?;
         tx.commit().await?;
         for (tenant, id) in running {
-            let Some(counts) = self.live_counts(tenant, id).await else {
-                continue;
+            let counts = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                counts = self.final_counts(tenant, id) => counts,
             };
+            let Some(counts) = counts else { continue };
             let tx = self.database.begin(tenant);
             settle(&tx, &self.clock, id, &counts).await?;
             tx.commit().await?;
@@ -49,14 +56,36 @@ impl Broadcast {
         Ok(false)
     }
 
-    /// Notification's counts, unless it is away or slow.
+    /// Notification's counts, once nothing is open. Counting a large campaign takes long, so it is not done as long as
+    /// the answer can only be "not yet", and it is waited for longer than a page would.
+    async fn final_counts(&self, tenant: TenantId, id: CampaignId) -> Option<BTreeMap<String, u64>> {
+        match self.notification.open(tenant, id).await {
+            Ok(false) => self.counts_within(PATIENCE, tenant, id).await,
+            Ok(true) => None,
+            Err(error) => {
+                tracing::warn!(code = error.code(), "notification does not say what is open");
+                None
+            }
+        }
+    }
+
+    /// Notification's counts for a page, unless it is away or slow.
     pub(crate) async fn live_counts(
         &self,
         tenant: TenantId,
         id: CampaignId,
     ) -> Option<BTreeMap<String, u64>> {
         let patience = Duration::from_millis(self.config.counts_milliseconds);
-        match tokio::time::timeout(patience, self.notification.counts(tenant, id)).await {
+        self.counts_within(patience, tenant, id).await
+    }
+
+    async fn counts_within(
+        &self,
+        patience: Duration,
+        tenant: TenantId,
+        id: CampaignId,
+    ) -> Option<BTreeMap<String, u64>> {
+        match tokio::time::timeout(patience, self.notification.counts(tenant, id, patience)).await {
             Ok(Ok(counts)) => Some(counts),
             Ok(Err(error)) => {
                 tracing::warn!(code = error.code(), "notification gave no counts");

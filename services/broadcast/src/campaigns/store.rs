@@ -79,12 +79,14 @@ statements! {
     static RENEW: (CampaignId, Uuid, Option<DateTime<Utc>>) => () =
         "UPDATE broadcast.campaigns SET lease_until = $3 WHERE id = $1 AND lease_token = $2";
 
-    static POSTPONE: (CampaignId, Uuid, DateTime<Utc>) => () =
-        "UPDATE broadcast.campaigns SET lease_until = $3, attempts = 0 WHERE id = $1 AND lease_token = $2";
+    static FAILED: (CampaignId, Uuid) => (i32,) =
+        "UPDATE broadcast.campaigns SET attempts = attempts + 1
+          WHERE id = $1 AND lease_token = $2 AND state = 'planning'
+         RETURNING attempts";
 
-    system static CLAIM: (Uuid, DateTime<Utc>, DateTime<Utc>) => (TenantId, CampaignId, i32) =
+    system static CLAIM: (Uuid, DateTime<Utc>, DateTime<Utc>) => (TenantId, CampaignId) =
         "UPDATE broadcast.campaigns
-            SET lease_token = $1, lease_until = $2, updated_at = $3, attempts = attempts + 1
+            SET lease_token = $1, lease_until = $2, updated_at = $3
           WHERE (tenant_id, id) = (
                 SELECT waiting.tenant_id, waiting.id
                   FROM broadcast.campaigns AS waiting
@@ -92,7 +94,7 @@ statements! {
                  ORDER BY waiting.updated_at, waiting.id
                  LIMIT 1
                    FOR UPDATE SKIP LOCKED)
-         RETURNING tenant_id, id, attempts";
+         RETURNING tenant_id, id";
 
     // Marked as looked at before they are: two processes share the work, and one that dies only loses a round.
     system static UNSETTLED: (DateTime<Utc>, DateTime<Utc>) => (TenantId, CampaignId) =
@@ -193,14 +195,10 @@ pub(crate) async fn renew(
     tx.execute(&RENEW, (id, token, until)).await.map(|_| ())
 }
 
-/// Puts the work off until then, without holding the failure against it.
-pub(crate) async fn postpone(
-    tx: &TenantTx,
-    id: CampaignId,
-    token: Uuid,
-    until: DateTime<Utc>,
-) -> Result<(), DatabaseError> {
-    tx.execute(&POSTPONE, (id, token, until)).await.map(|_| ())
+/// Counts a failure: how many there were since the campaign last got on. None when somebody else has the lease.
+pub(crate) async fn failed(tx: &TenantTx, id: CampaignId, token: Uuid) -> Result<Option<i32>, DatabaseError> {
+    let counted = tx.optional(&FAILED, (id, token)).await?;
+    Ok(counted.map(|(failures,)| failures))
 }
 
 /// Leases a campaign that waits to be planned, or whose holder has not been heard of.
@@ -209,7 +207,7 @@ pub(crate) async fn claim(
     token: Uuid,
     until: DateTime<Utc>,
     now: DateTime<Utc>,
-) -> Result<Option<(TenantId, CampaignId, i32)>, DatabaseError> {
+) -> Result<Option<(TenantId, CampaignId)>, DatabaseError> {
     tx.optional(&CLAIM, (token, until, now)).await
 }
 

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::batch::{self, Batch, Bounds, Place};
 use super::files::ImportFiles;
 use super::profile::{self, Layout, ProfileFault};
-use super::{ImportProblem, StoredImport, store};
+use super::{ABANDONED, ImportProblem, StoredImport, store};
 use crate::work::{Fault, Lease};
 use crate::{Broadcast, ImportId};
 
@@ -21,20 +21,7 @@ impl Broadcast {
         };
         match self.work_on_import(lease, stop).await {
             Ok(()) | Err(Fault::Lost) => Ok(true),
-            Err(fault) if fault.is_stubborn() && lease.attempts >= self.attempts() => {
-                tracing::error!(error = &fault as &dyn std::error::Error, import.id = %lease.id, "import abandoned");
-                let detail = "it failed again and again on our side".to_owned();
-                self.fail_import(
-                    lease,
-                    ImportProblem {
-                        code: "IMPORT_ABANDONED".to_owned(),
-                        row: None,
-                        detail,
-                    },
-                )
-                .await?;
-                Ok(true)
-            }
+            Err(fault) if fault.is_stubborn() => self.import_failed(lease, fault).await,
             // The lease runs out by itself, which is the pause before the next attempt.
             Err(fault) => Err(fault),
         }
@@ -50,12 +37,26 @@ impl Broadcast {
             claimed => claimed?,
         };
         tx.commit().await?;
-        Ok(claimed.map(|(tenant, id, attempts)| Lease {
-            tenant,
-            id,
-            token,
-            attempts,
-        }))
+        Ok(claimed.map(|(tenant, id)| Lease { tenant, id, token }))
+    }
+
+    /// Counts a failure that is likely to repeat itself, and abandons the import after too many of them. Its upload
+    /// stays for a day, for whoever looks into it.
+    async fn import_failed(&self, lease: Lease<ImportId>, fault: Fault) -> Result<bool, Fault> {
+        let tx = self.database.begin(lease.tenant);
+        let failures = store::failed(&tx, lease.id, lease.token).await?;
+        tx.commit().await?;
+        if failures.is_none_or(|failures| failures < self.attempts()) {
+            return Err(fault);
+        }
+        tracing::error!(error = &fault as &dyn std::error::Error, import.id = %lease.id, "import abandoned");
+        let problem = ImportProblem {
+            code: ABANDONED.to_owned(),
+            row: None,
+            detail: "it failed again and again on our side".to_owned(),
+        };
+        self.fail_import(lease, problem).await?;
+        Ok(true)
     }
 
     async fn work_on_import(&self, lease: Lease<ImportId>, stop: &CancellationToken) -> Result<(), Fault> {
@@ -100,7 +101,7 @@ impl Broadcast {
                     ProfileFault::NotText => ("NOT_TEXT", None),
                     ProfileFault::NoColumn(missing) => (missing.code(), Some(1)),
                     ProfileFault::Broken(broken) => (broken.code(), Some(1)),
-                    ProfileFault::Io(_) => ("IMPORT_ABANDONED", None),
+                    ProfileFault::Io(_) => (ABANDONED, None),
                 };
                 let problem = ImportProblem {
                     code: code.to_owned(),
@@ -108,6 +109,7 @@ impl Broadcast {
                     detail: fault.to_string(),
                 };
                 self.fail_import(lease, problem).await?;
+                self.import_files(lease).remove();
                 return Ok(false);
             }
         };

@@ -57,9 +57,9 @@ statements! {
 
     // One import of a tenant at a time, the earlier first; of several tenants, the one that waited longest.
     // `imports_one_running` holds when two claim at once.
-    system static CLAIM: (Uuid, DateTime<Utc>, DateTime<Utc>) => (TenantId, ImportId, i32) =
+    system static CLAIM: (Uuid, DateTime<Utc>, DateTime<Utc>) => (TenantId, ImportId) =
         "UPDATE broadcast.imports
-            SET state = 'running', lease_token = $1, lease_until = $2, updated_at = $3, attempts = attempts + 1
+            SET state = 'running', lease_token = $1, lease_until = $2, updated_at = $3
           WHERE (tenant_id, id) = (
                 SELECT waiting.tenant_id, waiting.id
                   FROM broadcast.imports AS waiting
@@ -72,7 +72,12 @@ statements! {
                  ORDER BY waiting.updated_at, waiting.id
                  LIMIT 1
                    FOR UPDATE SKIP LOCKED)
-         RETURNING tenant_id, id, attempts";
+         RETURNING tenant_id, id";
+
+    static FAILED: (ImportId, Uuid) => (i32,) =
+        "UPDATE broadcast.imports SET attempts = attempts + 1
+          WHERE id = $1 AND lease_token = $2 AND state = 'running'
+         RETURNING attempts";
 
     static LOCK: (ImportId, Uuid) => StoredImport =
         "SELECT id, state, requested, layout, bytes_total, bytes_done, rows_done, valid, duplicate, missing, invalid,
@@ -162,8 +167,14 @@ pub(crate) async fn claim(
     token: Uuid,
     until: DateTime<Utc>,
     now: DateTime<Utc>,
-) -> Result<Option<(TenantId, ImportId, i32)>, DatabaseError> {
+) -> Result<Option<(TenantId, ImportId)>, DatabaseError> {
     tx.optional(&CLAIM, (token, until, now)).await
+}
+
+/// Counts a failure: how many there were since the import last got on. None when somebody else has the lease.
+pub(crate) async fn failed(tx: &TenantTx, id: ImportId, token: Uuid) -> Result<Option<i32>, DatabaseError> {
+    let counted = tx.optional(&FAILED, (id, token)).await?;
+    Ok(counted.map(|(failures,)| failures))
 }
 
 /// The import, held until the transaction ends; none when somebody else has the lease.

@@ -91,6 +91,7 @@ impl Broadcast {
         Ok(true)
     }
 
+    /// Ends an import that cannot go on. What becomes of its upload is the caller's to decide.
     pub(super) async fn fail_import(
         &self,
         lease: Lease<ImportId>,
@@ -112,9 +113,7 @@ impl Broadcast {
         .await?;
         let counts = super::Import::from(import).counts;
         outbox::append(&tx, &self.clock, &completed(lease.id, counts)).await?;
-        tx.commit().await?;
-        self.import_files(lease).remove();
-        Ok(())
+        Ok(tx.commit().await?)
     }
 }
 

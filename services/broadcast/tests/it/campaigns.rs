@@ -11,9 +11,12 @@ use plaza_contracts::services::BROADCAST;
 use plaza_kernel::Failure;
 use plaza_messaging::Consumer as _;
 use plaza_rpc::{Directory, RpcError, RpcSettings};
+use plaza_testkit::eventually;
 use serde_json::json;
 
 use crate::town::{Owner, Town, id_of};
+
+const SOON: Duration = Duration::from_secs(20);
 
 async fn add_ada(owner: &Owner) {
     let ada = json!({"phone": "+4915117404120", "name": "Ada", "opted_in": true});
@@ -173,6 +176,68 @@ async fn consume(town: &Town, owner: &Owner, event: &SourceSettled) {
         .await
         .unwrap();
     tx.commit().await.unwrap();
+}
+
+async fn state_of(town: &Town, id: &str) -> String {
+    let sql = format!("SELECT state FROM broadcast.campaigns WHERE id = '{id}'");
+    let row = town.database.admin().await.query_one(&sql, &[]).await.unwrap();
+    row.get(0)
+}
+
+#[tokio::test]
+async fn nobody_counts_a_campaign_of_which_something_is_open() {
+    let town = Town::awake().await;
+    let owner = town.owner();
+    add_ada(&owner).await;
+    let id = owner.campaign().await;
+    town.notification.says(|says| {
+        says.open = true;
+        says.counts = counts(&[("delivered", 1)]);
+    });
+    owner.send(&id).await.assert_ok();
+    // Asked of the database: a page would count.
+    eventually(SOON, || async { state_of(&town, &id).await == "running" }).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(state_of(&town, &id).await, "running");
+    town.notification.says(|says| {
+        assert_eq!(says.counted, 0);
+        says.open = false;
+    });
+    eventually(SOON, || async { state_of(&town, &id).await == "completed" }).await;
+}
+
+#[tokio::test]
+async fn a_campaign_whose_counts_take_longer_than_a_page_waits_is_completed() {
+    let town = Town::asleep(|config| config.counts_milliseconds = 10)
+        .await
+        .wake();
+    let owner = town.owner();
+    add_ada(&owner).await;
+    let id = owner.campaign().await;
+    town.notification.says(|says| {
+        says.counting = Duration::from_millis(400);
+        says.counts = counts(&[("delivered", 1)]);
+    });
+    owner.send(&id).await.assert_ok();
+    eventually(SOON, || async { state_of(&town, &id).await == "completed" }).await;
+    let page = owner.get(&format!("/campaigns/{id}")).await.assert_ok().value();
+    assert_eq!(page["counts_unavailable"], true);
+}
+
+#[tokio::test]
+async fn a_service_that_is_stopped_does_not_wait_for_counts() {
+    let mut town = Town::awake().await;
+    let owner = town.owner();
+    add_ada(&owner).await;
+    let id = owner.campaign().await;
+    town.notification
+        .says(|says| says.counting = Duration::from_secs(60));
+    owner.send(&id).await.assert_ok();
+    eventually(SOON, || async { state_of(&town, &id).await == "running" }).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let began = std::time::Instant::now();
+    town.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
 }
 
 #[tokio::test]

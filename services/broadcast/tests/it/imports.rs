@@ -426,3 +426,80 @@ async fn an_old_upload_that_no_import_waits_for_is_swept_and_one_that_is_waited_
     assert!(young.exists(), "it may still be on its way");
     assert_eq!(owner.end_of_import(&id).await["counts"]["valid"], 1);
 }
+
+/// From now on whoever writes a recipient meets this.
+async fn fault(town: &Town, sqlstate: &str) {
+    let sql = format!(
+        "CREATE OR REPLACE FUNCTION broadcast.fault() RETURNS trigger LANGUAGE plpgsql
+             AS $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{sqlstate}'; END $$;
+         CREATE OR REPLACE TRIGGER fault BEFORE INSERT ON broadcast.recipients EXECUTE FUNCTION broadcast.fault()"
+    );
+    town.database.admin().await.batch_execute(&sql).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_import_waits_for_a_disk_that_is_full_as_long_as_it_takes() {
+    let town = Town::asleep(|config| config.attempts = 1).await;
+    fault(&town, "53100").await;
+    let owner = town.owner();
+    let id = id_of(&owner.upload(b"phone\n+4915117404120\n", None).await.assert_ok());
+    let town = town.wake();
+    let tried = "SELECT count(*) FROM broadcast.imports WHERE updated_at > created_at + interval '2 s'";
+    plaza_testkit::eventually(Duration::from_secs(20), || async { town.count(tried).await == 1 }).await;
+    assert_eq!(
+        town.count("SELECT max(attempts)::bigint FROM broadcast.imports")
+            .await,
+        0
+    );
+    let repaired = "DROP FUNCTION broadcast.fault CASCADE";
+    town.database.admin().await.batch_execute(repaired).await.unwrap();
+    assert_eq!(owner.end_of_import(&id).await["counts"]["valid"], 1);
+}
+
+#[tokio::test]
+async fn an_abandoned_import_keeps_its_upload_for_a_day() {
+    let mut town = Town::asleep(|config| config.attempts = 2).await;
+    fault(&town, "22000").await;
+    let owner = town.owner();
+    let id = id_of(&owner.upload(b"phone\n+4915117404120\n", None).await.assert_ok());
+    town = town.wake();
+    let import = owner.end_of_import(&id).await;
+    assert_eq!(import["error"]["code"], "IMPORT_ABANDONED");
+    assert_eq!(
+        town.count("SELECT attempts::bigint FROM broadcast.imports").await,
+        2
+    );
+    town.stop().await;
+    town = town.wake();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(uploads(&town), 1, "somebody may want to look into it");
+    town.stop().await;
+
+    let aged = "UPDATE broadcast.imports SET finished_at = finished_at - interval '25 h'";
+    town.database.admin().await.batch_execute(aged).await.unwrap();
+    let town = town.wake();
+    plaza_testkit::eventually(Duration::from_secs(10), || async { uploads(&town) == 0 }).await;
+}
+
+#[tokio::test]
+async fn what_a_crash_left_of_an_import_that_is_over_is_swept_within_the_hour() {
+    let town = Town::asleep(|config| config.import_workers = 1).await.wake();
+    let owner = town.owner();
+    let import = owner.import(b"phone\n+4915117404120\n").await;
+    plaza_testkit::eventually(Duration::from_secs(10), || async { uploads(&town) == 0 }).await;
+    let folder = town.objects.path().join("imports").join(owner.tenant.to_string());
+    let left = folder.join(import["id"].as_str().unwrap());
+    let on_its_way = folder.join(plaza_kernel::Clock::system().uuid().to_string());
+    for path in [&left, &on_its_way] {
+        std::fs::write(path, b"phone\n").unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(left.exists(), "the first sweep was at the start");
+
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(60 * 60)).await;
+    tokio::time::resume();
+
+    plaza_testkit::eventually(Duration::from_secs(10), || async { !left.exists() }).await;
+    assert!(on_its_way.exists());
+}

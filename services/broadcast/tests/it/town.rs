@@ -9,8 +9,8 @@ use plaza_broadcast::{Broadcast, BroadcastConfig};
 use plaza_contracts::events::{BroadcastSend, OutgoingMessage};
 use plaza_contracts::proto::notification::notification_server::{Notification, NotificationServer};
 use plaza_contracts::proto::notification::{
-    CountsReply, CountsRequest, Message, MessagesReply, MessagesRequest, SenderReply, SenderRequest,
-    SuppressedReply, SuppressedRequest,
+    CountsReply, CountsRequest, Message, MessagesReply, MessagesRequest, OpenReply, OpenRequest, SenderReply,
+    SenderRequest, SuppressedReply, SuppressedRequest,
 };
 use plaza_contracts::services::{BROADCAST, NOTIFICATION};
 use plaza_kernel::{Clock, Failure, Kind, TenantId};
@@ -31,6 +31,11 @@ pub(crate) struct Says {
     pub(crate) no_sender: bool,
     pub(crate) suppressed: HashSet<String>,
     pub(crate) counts: BTreeMap<String, u64>,
+    /// How long counting takes it, and how often it was asked to.
+    pub(crate) counting: Duration,
+    pub(crate) counted: usize,
+    /// Whether it has something left to send, whatever the counts say.
+    pub(crate) open: bool,
     pub(crate) messages: Vec<Message>,
     /// What it was asked for by `Messages`.
     pub(crate) asked: Vec<MessagesRequest>,
@@ -70,9 +75,18 @@ impl Failure for NoSender {
 #[tonic::async_trait]
 impl Notification for Stub {
     async fn counts(&self, _: Request<CountsRequest>) -> Result<Response<CountsReply>, Status> {
-        self.ask(|says| CountsReply {
-            by_state: says.counts.clone().into_iter().collect(),
+        let counting = self.0.lock().unwrap().counting;
+        tokio::time::sleep(counting).await;
+        self.ask(|says| {
+            says.counted += 1;
+            CountsReply {
+                by_state: says.counts.clone().into_iter().collect(),
+            }
         })
+    }
+
+    async fn open(&self, _: Request<OpenRequest>) -> Result<Response<OpenReply>, Status> {
+        self.ask(|says| OpenReply { open: says.open })
     }
 
     async fn messages(&self, request: Request<MessagesRequest>) -> Result<Response<MessagesReply>, Status> {

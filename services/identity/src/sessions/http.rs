@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use http::{HeaderName, StatusCode, header};
 use plaza_contracts::edge::HostTenant;
+use plaza_contracts::email::Email;
 use plaza_web::{ApiError, ApiErrors, Authenticated, Granted, Json};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,6 @@ use utoipa::ToSchema;
 
 use super::{Login, Me, TokenPair};
 use crate::Identity;
-use crate::email::Email;
 
 /// What a person says to come in.
 #[derive(Debug, Deserialize, ToSchema)]

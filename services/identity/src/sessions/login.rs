@@ -1,6 +1,7 @@
 //! Log in with e-mail and password.
 
 use chrono::TimeDelta;
+use plaza_contracts::email::Email;
 use plaza_database::DatabaseError;
 use plaza_kernel::{Failure, FieldError, Kind, Scope, SessionId, SystemRole};
 use plaza_rpc::RpcError;
@@ -9,7 +10,6 @@ use secrecy::SecretString;
 use super::store::Statements;
 use super::{Speaker, TokenPair};
 use crate::Identity;
-use crate::email::Email;
 use crate::keys::KeysError;
 use crate::opaque::OpaqueToken;
 use crate::passwords::{PasswordError, Verdict};

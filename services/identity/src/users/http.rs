@@ -6,6 +6,7 @@ use axum::response::IntoResponse;
 use chrono::{DateTime, Utc};
 use http::{StatusCode, header};
 use plaza_contracts::edge::HostTenant;
+use plaza_contracts::email::Email;
 use plaza_contracts::permissions::{CreateUsers, ViewUsers};
 use plaza_kernel::{Cursor, Kind, Limit, Page, UserId};
 use plaza_web::{ApiError, ApiErrors, Granted, Json, May, Path, Query};
@@ -16,7 +17,6 @@ use uuid::Uuid;
 
 use super::{Invitation, Invite, Member, PersonName, Registration, store};
 use crate::Identity;
-use crate::email::Email;
 
 /// What a stranger says.
 #[derive(Debug, Deserialize, ToSchema)]

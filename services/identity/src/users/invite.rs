@@ -1,5 +1,6 @@
 //! Invite: a tenant asks a person in. The person becomes an active member by opening the link.
 
+use plaza_contracts::email::Email;
 use plaza_contracts::events::UserRegistered;
 use plaza_database::DatabaseError;
 use plaza_kernel::{Failure, Kind, SystemRole, TenantId, UserId};
@@ -7,7 +8,6 @@ use plaza_messaging::outbox;
 
 use super::{PersonName, store};
 use crate::Identity;
-use crate::email::Email;
 use crate::setup::{Link, Purpose};
 
 /// Who is asked in.

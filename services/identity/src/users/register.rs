@@ -4,6 +4,7 @@
 //! row is written and committed in both cases. An address that is known keeps its password and its memberships: who
 //! registers it again proves nothing about themselves.
 
+use plaza_contracts::email::Email;
 use plaza_contracts::events::UserRegistered;
 use plaza_database::DatabaseError;
 use plaza_kernel::{Failure, FieldError, Kind, Scope, SystemRole, UserId};
@@ -13,7 +14,6 @@ use secrecy::SecretString;
 use super::{PersonName, store};
 use crate::Identity;
 use crate::config;
-use crate::email::Email;
 use crate::passwords::PasswordError;
 use crate::scoped::ScopedTx;
 use crate::tenants::Wanted;

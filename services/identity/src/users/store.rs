@@ -1,10 +1,9 @@
 //! All SQL about accounts and memberships.
 
 use chrono::{DateTime, Utc};
+use plaza_contracts::email::Email;
 use plaza_database::{Database, DatabaseError, TenantTx, Transaction};
 use plaza_kernel::{SystemRole, TenantId, UserId};
-
-use crate::email::Email;
 
 plaza_database::row! {
     /// An account, as a login needs to know it.

@@ -12,21 +12,33 @@ use crate::messages::store;
 
 /// Announces those of the sources that are settled. Called after the commit that may have settled them: whoever
 /// committed last sees that nothing is open, so at least one announcement is made; more than one does no harm. A crash
-/// before it is made up for by those who wait for it: they ask for the counts themselves now and then.
+/// before it is made up for by those who wait for it: they ask themselves now and then. So is a source that cannot be
+/// counted; it does not keep the others from being announced.
 pub(crate) async fn announce(
     notification: &Notification,
     tenant: TenantId,
     sources: &BTreeSet<String>,
 ) -> Result<(), DatabaseError> {
-    let inner = &notification.inner;
+    let mut announced = Ok(());
     for source in sources {
-        let tx = inner.database.begin(tenant);
-        if !store::is_open(&tx, source).await? {
-            let by_state = store::counts(&tx, source).await?;
-            let source = source.clone();
-            outbox::append(&tx, &inner.clock, &SourceSettled { source, by_state }).await?;
+        if let Err(error) = announce_one(notification, tenant, source).await {
+            announced = Err(error);
         }
-        tx.commit().await?;
     }
-    Ok(())
+    announced
+}
+
+async fn announce_one(
+    notification: &Notification,
+    tenant: TenantId,
+    source: &str,
+) -> Result<(), DatabaseError> {
+    let inner = &notification.inner;
+    let tx = inner.database.begin(tenant);
+    if !store::is_open(&tx, source).await? {
+        let by_state = store::counts(&tx, source).await?;
+        let source = source.to_owned();
+        outbox::append(&tx, &inner.clock, &SourceSettled { source, by_state }).await?;
+    }
+    tx.commit().await
 }

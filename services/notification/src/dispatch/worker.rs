@@ -5,15 +5,13 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::{FutureExt, StreamExt};
 use plaza_database::DatabaseError;
 use tokio_util::sync::CancellationToken;
 
-use super::attempt::{self, Finished, InFlight};
+use super::attempt::{Finished, InFlight};
 use super::bucket::Bucket;
 use super::claims::{self, Claim, Claimed, Settled};
 use super::hold::Hold;
@@ -87,7 +85,7 @@ impl<'a> Worker<'a> {
     }
 
     async fn work(&mut self, stop: &CancellationToken) -> Result<(), DatabaseError> {
-        let mut in_flight = InFlight::new();
+        let mut in_flight = InFlight::default();
         loop {
             self.draining |= stop.is_cancelled();
             let allowed = self.allowance(in_flight.len());
@@ -162,14 +160,13 @@ impl<'a> Worker<'a> {
     }
 
     /// Sets the claimed messages on their way, but for those that were skipped.
-    fn depart(&mut self, in_flight: &mut InFlight<'a>, claimed: Vec<Claimed>) {
+    fn depart(&mut self, in_flight: &mut InFlight, claimed: Vec<Claimed>) {
         for message in claimed {
             if message.suppressed {
                 self.touched.insert(message.source);
                 continue;
             }
-            let account = Arc::clone(&self.hold.account);
-            in_flight.push(attempt::send(self.notification, account, message, self.claimed_until).boxed());
+            in_flight.depart(self.notification, &self.hold.account, message, self.claimed_until);
         }
     }
 
@@ -193,7 +190,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Waits for something to do: an answer, the database, or a token.
-    async fn wait(&mut self, in_flight: &mut InFlight<'a>, stop: &CancellationToken) {
+    async fn wait(&mut self, in_flight: &mut InFlight, stop: &CancellationToken) {
         if !in_flight.is_empty() {
             self.next(in_flight).await;
         } else if self.failures > 0 {
@@ -209,7 +206,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Takes in what comes back next, and all that is there by then. Prolongs the lease meanwhile.
-    async fn next(&mut self, in_flight: &mut InFlight<'a>) {
+    async fn next(&mut self, in_flight: &mut InFlight) {
         loop {
             match tokio::time::timeout(self.hold.until_prolonging(), in_flight.next()).await {
                 Ok(Some(one)) => break self.take_in(one),
@@ -217,7 +214,7 @@ impl<'a> Worker<'a> {
                 Err(_) => self.prolong().await,
             }
         }
-        while let Some(Some(one)) = in_flight.next().now_or_never() {
+        for one in in_flight.back() {
             self.take_in(one);
         }
     }

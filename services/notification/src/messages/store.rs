@@ -1,6 +1,7 @@
-//! All SQL that looks at messages or queues them. Claiming and settling are in `dispatch/store.rs`.
+//! All SQL that looks at messages or queues them. Claiming and settling are in `dispatch/claims.rs`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use plaza_contracts::events::BroadcastSend;
@@ -10,6 +11,9 @@ use plaza_kernel::TenantId;
 use uuid::Uuid;
 
 use super::{Message, State};
+
+/// How long counting the messages of a source may take.
+const COUNTING: Duration = Duration::from_secs(10);
 
 row! {
     /// A message's row.
@@ -36,29 +40,46 @@ statements! {
          SELECT $1, m.id, $2, $3, m.channel, m.address, m.content, 'queued', $8, $8, $8
            FROM unnest($4::uuid[], $5::text[], $6::text[], $7::text[]) AS m (id, channel, address, content)
          ON CONFLICT (tenant_id, id) DO NOTHING";
+    // For the rest of the transaction: counting a large source takes longer than a statement may otherwise.
+    static PATIENTLY: (String,) => (String,) = "SELECT set_config('statement_timeout', $1, true)";
     static COUNTS: (TenantId, String) => (String, i64) =
         "SELECT state, count(*) FROM notification.messages WHERE tenant_id = $1 AND source = $2 GROUP BY state";
     static GET: (TenantId, MessageId) => Stored =
         "SELECT id, source, sender_id, channel, address, state, provider_id, error_code, error_text, attempts,
                 created_at, updated_at
            FROM notification.messages WHERE tenant_id = $1 AND id = $2";
-    // Two statements, because a plan for "any source" would not use the index of sources. No id is greater than the
-    // last one there can be, so the order of ids is a range of the index with a cursor and without.
-    static LIST: (TenantId, Option<String>, Option<Uuid>, i64, i64) => Stored =
+    // A statement for each combination, because a plan for "any source" or "any state" would use no index of sources
+    // or states, and would look for a rare state among all messages of the tenant. No id is greater than the last one
+    // there can be, so the order of ids is a range of the index with a cursor and without.
+    static LIST: (TenantId, Option<Uuid>, i64, i64) => Stored =
         "SELECT id, source, sender_id, channel, address, state, provider_id, error_code, error_text, attempts,
                 created_at, updated_at
            FROM notification.messages
           WHERE tenant_id = $1
-            AND ($2::text IS NULL OR state = $2)
+            AND id < coalesce($2, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+          ORDER BY id DESC
+          LIMIT $3 OFFSET $4";
+    static LIST_IN_STATE: (TenantId, String, Option<Uuid>, i64, i64) => Stored =
+        "SELECT id, source, sender_id, channel, address, state, provider_id, error_code, error_text, attempts,
+                created_at, updated_at
+           FROM notification.messages
+          WHERE tenant_id = $1 AND state = $2
             AND id < coalesce($3, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
           ORDER BY id DESC
           LIMIT $4 OFFSET $5";
-    static LIST_OF_SOURCE: (TenantId, String, Option<String>, Option<Uuid>, i64, i64) => Stored =
+    static LIST_OF_SOURCE: (TenantId, String, Option<Uuid>, i64, i64) => Stored =
         "SELECT id, source, sender_id, channel, address, state, provider_id, error_code, error_text, attempts,
                 created_at, updated_at
            FROM notification.messages
           WHERE tenant_id = $1 AND source = $2
-            AND ($3::text IS NULL OR state = $3)
+            AND id < coalesce($3, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+          ORDER BY id DESC
+          LIMIT $4 OFFSET $5";
+    static LIST_OF_SOURCE_IN_STATE: (TenantId, String, String, Option<Uuid>, i64, i64) => Stored =
+        "SELECT id, source, sender_id, channel, address, state, provider_id, error_code, error_text, attempts,
+                created_at, updated_at
+           FROM notification.messages
+          WHERE tenant_id = $1 AND source = $2 AND state = $3
             AND id < coalesce($4, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
           ORDER BY id DESC
           LIMIT $5 OFFSET $6";
@@ -122,10 +143,16 @@ pub(crate) enum QueueError {
     Database(#[from] DatabaseError),
 }
 
-/// How many messages of a source are in each state.
+/// How many messages of a source are in each state. Looks at every one of them: takes long where there are many, and
+/// whoever waits for the end asks first whether anything is open.
 pub(crate) async fn counts(tx: &TenantTx, source: &str) -> Result<BTreeMap<String, u64>, DatabaseError> {
-    let rows = tx.all(&COUNTS, (tx.tenant(), source.to_owned())).await?;
-    Ok(rows
+    let (patient, counted) = tokio::join!(
+        biased;
+        tx.one(&PATIENTLY, (COUNTING.as_millis().to_string(),)),
+        tx.all(&COUNTS, (tx.tenant(), source.to_owned())),
+    );
+    patient?;
+    Ok(counted?
         .into_iter()
         .map(|(state, count)| (state, u64::try_from(count).unwrap_or_default()))
         .collect())
@@ -134,6 +161,20 @@ pub(crate) async fn counts(tx: &TenantTx, source: &str) -> Result<BTreeMap<Strin
 /// Whether something of this source may still be sent.
 pub(crate) async fn is_open(tx: &TenantTx, source: &str) -> Result<bool, DatabaseError> {
     Ok(tx.one(&OPEN, (tx.tenant(), source.to_owned())).await?.0)
+}
+
+/// The same for whoever has no transaction, in one round trip.
+pub(crate) async fn open(
+    database: &Database,
+    tenant: TenantId,
+    source: String,
+) -> Result<bool, DatabaseError> {
+    let found = database.read(tenant, &OPEN, (tenant, source)).await?;
+    found
+        .into_iter()
+        .next()
+        .map(|(open,)| open)
+        .ok_or(DatabaseError::MissingRow)
 }
 
 /// One message.
@@ -161,15 +202,19 @@ pub(crate) async fn list(
     let Filter {
         source, after, skip, ..
     } = filter;
-    let rows = match source {
-        Some(source) => {
-            let params = (tenant, source, state, after, limit, skip);
+    let rows = match (source, state) {
+        (None, None) => database.read(tenant, &LIST, (tenant, after, limit, skip)).await?,
+        (None, Some(state)) => {
+            let params = (tenant, state, after, limit, skip);
+            database.read(tenant, &LIST_IN_STATE, params).await?
+        }
+        (Some(source), None) => {
+            let params = (tenant, source, after, limit, skip);
             database.read(tenant, &LIST_OF_SOURCE, params).await?
         }
-        None => {
-            database
-                .read(tenant, &LIST, (tenant, state, after, limit, skip))
-                .await?
+        (Some(source), Some(state)) => {
+            let params = (tenant, source, state, after, limit, skip);
+            database.read(tenant, &LIST_OF_SOURCE_IN_STATE, params).await?
         }
     };
     Ok(rows.into_iter().filter_map(Stored::into_message).collect())

@@ -5,8 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use axum::extract::State as Service;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Request, State as Service};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use plaza_crypto::{constant_time_eq, hmac_sha256};
@@ -23,6 +22,9 @@ use crate::{Notification, senders};
 
 /// The longest callback: Meta names 3 MB.
 pub(crate) const BODY: usize = 3 * 1024 * 1024;
+
+/// So many callbacks are in memory at a time before it is known that Meta sent them. Meta repeats the others.
+pub(crate) const AT_ONCE: usize = 16;
 
 /// Whoever signs with the app's secret. The handler checks: the signature is over the body.
 pub(crate) struct MetaSignature;
@@ -83,13 +85,9 @@ pub(crate) async fn verify_meta_webhook(
 pub(crate) async fn receive_meta_webhook(
     Service(notification): Service<Notification>,
     _granted: Granted<MetaSignature>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Result<StatusCode, ApiError> {
-    let body = body.map_err(|error| unreadable_body(&error))?;
-    notification.check_signature(&headers, &body)?;
-    let callback: Callback = serde_json::from_slice(&body)
-        .map_err(|_| ApiError::new(Kind::Malformed, "MALFORMED_JSON", "the body is not a callback"))?;
+    let callback = notification.read_callback(request).await?;
     for (account, receipts) in callback.receipts(notification.inner.clock.now()) {
         notification.take_receipts(&account, &receipts).await?;
     }
@@ -97,53 +95,60 @@ pub(crate) async fn receive_meta_webhook(
 }
 
 impl Notification {
-    fn check_signature(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), ApiError> {
-        let refused = || {
-            ApiError::new(
-                Kind::Unauthenticated,
-                "INVALID_SIGNATURE",
-                "the signature does not hold",
-            )
+    /// Reads a callback that Meta signed. Strangers send bodies too, so there are few places for bodies.
+    async fn read_callback(&self, request: Request) -> Result<Callback, ApiError> {
+        let secret = self.inner.config.whatsapp.app_secret.as_ref();
+        let (Some(secret), Some(given)) = (secret, given_mac(request.headers())) else {
+            return Err(not_signed());
         };
-        let secret = self
-            .inner
-            .config
-            .whatsapp
-            .app_secret
-            .as_ref()
-            .ok_or_else(refused)?;
-        let mut given = headers.get_all("x-hub-signature-256").iter();
-        let header = given
-            .next()
-            .and_then(|value| value.to_str().ok())
-            .ok_or_else(refused)?;
-        let mac = header
-            .strip_prefix("sha256=")
-            .and_then(decode_hex)
-            .ok_or_else(refused)?;
-        let expected = hmac_sha256(secret.expose_secret().as_bytes(), body);
-        // Two signatures are no signature: which one counts must not be ours to guess.
-        if given.next().is_none() && constant_time_eq(&expected, &mac) {
-            Ok(())
-        } else {
-            Err(refused())
+        let _place = self.inner.callback_places.try_acquire().map_err(|_| {
+            ApiError::new(
+                Kind::Unavailable,
+                "TOO_MANY_CALLBACKS",
+                "too many callbacks at once; repeat it",
+            )
+        })?;
+        let body = Bytes::from_request(request, &())
+            .await
+            .map_err(|error| unreadable_body(&error))?;
+        let expected = hmac_sha256(secret.expose_secret().as_bytes(), &body);
+        if !constant_time_eq(&expected, &given) {
+            return Err(not_signed());
         }
+        serde_json::from_slice(&body)
+            .map_err(|_| ApiError::new(Kind::Malformed, "MALFORMED_JSON", "the body is not a callback"))
     }
 
     /// Receipts of an account nobody here has are acknowledged and dropped: Meta would repeat them for days.
     async fn take_receipts(&self, account: &str, receipts: &[Receipt]) -> Result<(), ApiError> {
-        let database = &self.inner.database;
-        let Some(tenant) = senders::store::holder(database, senders::WHATSAPP, account).await? else {
-            tracing::warn!("callback for an unknown account dropped");
-            return Ok(());
-        };
         if receipts.is_empty() {
             return Ok(());
         }
-        let tx = database.begin(tenant);
+        let mut last = None;
+        loop {
+            let database = &self.inner.database;
+            let holders = senders::store::holders(database, senders::WHATSAPP, account, last).await?;
+            let Some(next) = holders.last() else { break };
+            last = Some(*next);
+            for tenant in &holders {
+                self.apply_receipts(*tenant, receipts).await?;
+            }
+            if holders.len() < senders::store::HOLDERS_AT_ONCE {
+                break;
+            }
+        }
+        if last.is_none() {
+            tracing::warn!("callback for an unknown account dropped");
+        }
+        metrics::counter!("plaza_receipts_total").increment(receipts.len() as u64);
+        Ok(())
+    }
+
+    /// Applies those of the receipts that are about this tenant's messages.
+    async fn apply_receipts(&self, tenant: TenantId, receipts: &[Receipt]) -> Result<(), ApiError> {
+        let tx = self.inner.database.begin(tenant);
         let moved = store::apply(&tx, receipts, self.inner.clock.now()).await?;
         tx.commit().await?;
-        metrics::counter!("plaza_receipts_total").increment(receipts.len() as u64);
         self.announce_settled(tenant, moved).await;
         Ok(())
     }
@@ -161,6 +166,19 @@ impl Notification {
             );
         }
     }
+}
+
+fn not_signed() -> ApiError {
+    let text = "the signature does not hold";
+    ApiError::new(Kind::Unauthenticated, "INVALID_SIGNATURE", text)
+}
+
+/// The MAC that a callback claims to have. Two are none: which one counts must not be ours to guess.
+fn given_mac(headers: &HeaderMap) -> Option<[u8; 32]> {
+    let mut given = headers.get_all("x-hub-signature-256").iter();
+    let header = given.next()?.to_str().ok()?;
+    let mac = decode_hex(header.strip_prefix("sha256=")?)?;
+    given.next().is_none().then_some(mac)
 }
 
 /// Lower-case hexadecimal of exactly 32 bytes, as Meta writes it. One message has one signature, not many spellings.

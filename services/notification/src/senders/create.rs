@@ -26,7 +26,7 @@ pub(crate) enum CreateSenderError {
     Invalid(Vec<FieldError>),
     #[error("a sender of this name exists")]
     NameTaken,
-    #[error("this account is in use")]
+    #[error("a sender with this account exists")]
     AccountTaken,
     #[error("database failed")]
     Database(#[from] DatabaseError),
@@ -104,7 +104,7 @@ impl Notification {
             .await
             .map_err(|error| match violated(&error) {
                 Some("senders_name_key") => CreateSenderError::NameTaken,
-                Some("provider_accounts_pkey") => CreateSenderError::AccountTaken,
+                Some("senders_account_key") => CreateSenderError::AccountTaken,
                 _ => error.into(),
             })?;
         Ok(sender)

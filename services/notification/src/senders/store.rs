@@ -23,8 +23,10 @@ row! {
 }
 
 statements! {
+    // A tenant that has it already is refused by the sender's own key, which says so.
     static TAKE_ACCOUNT: (String, String, Uuid) => () =
-        "INSERT INTO notification.provider_accounts (provider, account_id, holder) VALUES ($1, $2, $3)";
+        "INSERT INTO notification.provider_accounts (provider, account_id, holder) VALUES ($1, $2, $3)
+         ON CONFLICT DO NOTHING";
     static INSERT: (TenantId, SenderId, String, String, String, String, i32, DateTime<Utc>) => () =
         "INSERT INTO notification.senders
                 (tenant_id, id, channel, name, account_id, access_token, rate, status, created_at, updated_at)
@@ -55,11 +57,13 @@ statements! {
                 status = CASE WHEN status = 'needs_auth' THEN 'active' ELSE status END,
                 status_reason = CASE WHEN status = 'needs_auth' THEN NULL ELSE status_reason END
           WHERE tenant_id = $1 AND id = $2";
-    static HOLDER: (String, String) => (Uuid,) =
-        "SELECT holder FROM notification.provider_accounts WHERE provider = $1 AND account_id = $2";
+    static HOLDERS: (String, String, Option<Uuid>) => (Uuid,) =
+        "SELECT holder FROM notification.provider_accounts
+          WHERE provider = $1 AND account_id = $2 AND ($3::uuid IS NULL OR holder > $3)
+          ORDER BY holder LIMIT 100";
 }
 
-/// Writes a new sender. Violates `provider_accounts_pkey` or `senders_name_key`.
+/// Writes a new sender. Violates `senders_account_key` or `senders_name_key`.
 pub(crate) async fn insert(
     tx: &TenantTx,
     sender: &Sender,
@@ -161,19 +165,24 @@ pub(crate) async fn set_token(
         == 1)
 }
 
-/// Whose account this is.
-pub(crate) async fn holder(
+/// As many as [`holders`] gives at a time.
+pub(crate) const HOLDERS_AT_ONCE: usize = 100;
+
+/// The next hundred of the tenants who say that this account is theirs.
+pub(crate) async fn holders(
     database: &Database,
     provider: &str,
     account: &str,
-) -> Result<Option<TenantId>, DatabaseError> {
+    after: Option<TenantId>,
+) -> Result<Vec<TenantId>, DatabaseError> {
+    let after = after.map(|tenant| tenant.as_uuid());
     let rows = database
-        .read_platform(&HOLDER, (provider.to_owned(), account.to_owned()))
+        .read_platform(&HOLDERS, (provider.to_owned(), account.to_owned(), after))
         .await?;
-    Ok(rows
-        .into_iter()
-        .next()
-        .and_then(|(holder,)| TenantId::try_from(holder).ok()))
+    let holders = rows.into_iter();
+    Ok(holders
+        .filter_map(|(holder,)| TenantId::try_from(holder).ok())
+        .collect())
 }
 
 impl From<Stored> for Sender {

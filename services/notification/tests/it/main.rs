@@ -13,6 +13,7 @@ mod hold;
 mod ladder;
 mod meta;
 mod outcomes;
+mod plans;
 mod queueing;
 mod rates;
 mod rpc;

@@ -191,6 +191,40 @@ async fn silence_is_answered_by_one_more_try_and_then_given_up() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_comes_while_the_database_hangs_is_an_answer() {
+    let meta = Meta::start(|asked| match asked.to.as_str() {
+        "4915117404120" => Answer::Slow(100),
+        _ => Answer::Slow(300),
+    })
+    .await;
+    let mut config = quick();
+    config.lease_milliseconds = 8_000;
+    config.whatsapp.timeout_milliseconds = 600;
+    let stage = Stage::open(&meta.url, config).await;
+    let to = ["+4915117404120".to_owned(), "+4915117404121".to_owned()];
+    stage.queue(campaign(), &to).await;
+    let admin = stage.database.admin().await;
+    stage.start();
+    eventually(PATIENCE, || async { meta.asked().len() == 2 }).await;
+    // The worker writes down the first answer; the second one comes, and its time is over, before that is done.
+    admin
+        .batch_execute("BEGIN; LOCK TABLE notification.messages IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    admin.batch_execute("COMMIT").await.unwrap();
+    eventually(PATIENCE, || async {
+        stage.states().await.get("accepted") == Some(&2)
+    })
+    .await;
+    assert_eq!(
+        meta.asked().len(),
+        2,
+        "nothing was in doubt, so nothing was sent again"
+    );
+}
+
 #[tokio::test]
 async fn an_answer_that_comes_after_its_claim_ran_out_still_counts() {
     let meta = Meta::start(|_| Answer::Slow(250)).await;

@@ -1,9 +1,11 @@
 //! The gRPC API, asked through the transport that other services use.
 
+use std::time::Duration;
+
 use plaza_contracts::ids::SenderId;
 use plaza_contracts::proto::notification::notification_client::NotificationClient;
 use plaza_contracts::proto::notification::{
-    CountsRequest, MessagesRequest, SenderRequest, SuppressedRequest,
+    CountsRequest, MessagesRequest, OpenRequest, SenderRequest, SuppressedRequest,
 };
 use plaza_contracts::services::NOTIFICATION;
 use plaza_kernel::{Clock, Failure, Kind};
@@ -67,6 +69,96 @@ async fn counts_are_by_state_and_of_one_source_and_tenant() {
             Kind::Invalid,
             "INVALID_REQUEST",
         );
+    }
+}
+
+#[tokio::test]
+async fn counting_may_take_longer_than_other_statements() {
+    let (stage, mut client) = asked().await;
+    let campaign = campaign();
+    stage.queue(campaign, &people(3)).await;
+    let request = CountsRequest {
+        tenant_id: stage.tenant.to_string(),
+        source: format!("campaign:{campaign}"),
+    };
+    let admin = stage.database.admin().await;
+    let lock = "BEGIN; LOCK TABLE notification.messages IN ACCESS EXCLUSIVE MODE";
+    admin.batch_execute(lock).await.unwrap();
+    let release = async {
+        tokio::time::sleep(Duration::from_millis(3_400)).await;
+        admin.batch_execute("COMMIT").await.unwrap();
+    };
+    let (counts, ()) = tokio::join!(client.counts(request), release);
+    assert_eq!(counts.unwrap().into_inner().by_state["queued"], 3);
+}
+
+#[tokio::test]
+async fn a_source_is_open_as_long_as_anything_of_it_may_be_sent() {
+    let (stage, mut client) = asked().await;
+    let campaign = campaign();
+    let ids = stage.queue(campaign, &people(3)).await;
+    stage.queue_one("+4915117404120").await;
+    let ask = |tenant: String| OpenRequest {
+        tenant_id: tenant,
+        source: format!("campaign:{campaign}"),
+    };
+    for (state, open) in [
+        ("queued", true),
+        ("leased", true),
+        ("unknown", true),
+        ("accepted", false),
+        ("failed", false),
+    ] {
+        let told = format!(
+            "UPDATE notification.messages SET state = 'read';
+             UPDATE notification.messages SET state = '{state}' WHERE id = '{}'",
+            ids[1]
+        );
+        stage.sql(&told).await;
+        let reply = client.open(ask(stage.tenant.to_string())).await.unwrap();
+        assert_eq!(reply.into_inner().open, open, "{state}");
+    }
+    stage
+        .sql("UPDATE notification.messages SET state = 'queued'")
+        .await;
+    let rival = client.open(ask(callers::tenant().to_string())).await.unwrap();
+    assert!(!rival.into_inner().open);
+    assert_failed(
+        client.open(ask("x".to_owned())).await,
+        Kind::Invalid,
+        "INVALID_REQUEST",
+    );
+}
+
+#[tokio::test]
+async fn a_state_narrows_a_list_with_a_source_and_without() {
+    let (stage, mut client) = asked().await;
+    let (first, second) = (campaign(), campaign());
+    let ids = stage.queue(first, &people(3)).await;
+    let others = stage.queue(second, &people(2)).await;
+    let failed = format!(
+        "UPDATE notification.messages SET state = 'failed' WHERE id IN ('{}', '{}')",
+        ids[2], others[0]
+    );
+    stage.sql(&failed).await;
+    let of_first = format!("campaign:{first}");
+    for (source, state, expected) in [
+        ("", "", vec![others[1], others[0], ids[2], ids[1], ids[0]]),
+        ("", "failed", vec![others[0], ids[2]]),
+        (&of_first, "", vec![ids[2], ids[1], ids[0]]),
+        (&of_first, "failed", vec![ids[2]]),
+    ] {
+        let request = MessagesRequest {
+            tenant_id: stage.tenant.to_string(),
+            source: source.to_owned(),
+            state: state.to_owned(),
+            after: String::new(),
+            limit: 10,
+        };
+        let page = client.messages(request).await.unwrap().into_inner().messages;
+        let found: Vec<String> = page.into_iter().map(|message| message.message_id).collect();
+        let expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
+        assert_eq!(found, expected, "{source} {state}");
     }
 }
 

@@ -82,25 +82,26 @@ async fn a_sealed_secret_opens_in_its_own_row_only() {
 }
 
 #[tokio::test]
-async fn two_tenants_cannot_take_one_account() {
+async fn an_account_has_one_sender_in_a_tenant_and_no_tenant_keeps_another_out() {
     let stage = Stage::open("http://127.0.0.1:9", quick()).await;
+    let body =
+        |name: &str, account: &str| json!({"name": name, "phone_number_id": account, "access_token": SECRET});
+    let again = stage.owner().post(PATH, &body("Another", ACCOUNT)).await;
+    again.assert_failed(StatusCode::CONFLICT, "ACCOUNT_TAKEN");
     let rival = owner(&stage.mounted, callers::tenant());
-    let body = json!({"name": "Shop", "phone_number_id": ACCOUNT, "access_token": SECRET});
-    rival
-        .post(PATH, &body)
-        .await
-        .assert_failed(StatusCode::CONFLICT, "ACCOUNT_TAKEN");
-    assert_eq!(rival.get(PATH).await.assert_ok().value()["items"], json!([]));
-    let other = json!({"name": "Shop", "phone_number_id": "43", "access_token": SECRET});
-    rival.post(PATH, &other).await.assert_status(StatusCode::CREATED);
+    let theirs = rival.post(PATH, &body("Shop", ACCOUNT)).await;
+    let theirs = theirs.assert_status(StatusCode::CREATED).value();
+    for (client, sender) in [(&rival, &theirs["id"]), (&stage.owner(), &json!(stage.sender))] {
+        let list = client.get(PATH).await.assert_ok().value();
+        let items = list["items"].as_array().unwrap();
+        assert_eq!(items.iter().map(|item| &item["id"]).collect::<Vec<_>>(), [sender]);
+    }
     stage
         .owner()
-        .post(
-            PATH,
-            &json!({"name": "Shop", "phone_number_id": "44", "access_token": SECRET}),
-        )
+        .post(PATH, &body("Shop", "44"))
         .await
         .assert_failed(StatusCode::CONFLICT, "SENDER_NAME_TAKEN");
+    create_sender(&stage.owner(), "Another", "44").await;
 }
 
 #[tokio::test]

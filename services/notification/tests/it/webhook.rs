@@ -1,6 +1,11 @@
 //! `/webhooks/meta`: only who signs is heard, and only about its own.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+
 use axum::body::Body;
+use futures_util::stream;
 use http::{Method, Request, StatusCode};
 use plaza_contracts::ids::MessageId;
 use plaza_crypto::hmac_sha256;
@@ -110,6 +115,86 @@ async fn without_a_secret_nobody_is_believed() {
         let reply = deliver(&stage, &body, &[&signature(secret, &body)]).await;
         reply.assert_failed(StatusCode::UNAUTHORIZED, "INVALID_SIGNATURE");
     }
+}
+
+#[tokio::test]
+async fn an_empty_secret_is_none() {
+    let mut config = quick();
+    config.whatsapp.app_secret = Some("".into());
+    config.whatsapp.verify_token = Some("".into());
+    let stage = Stage::open("http://127.0.0.1:9", config).await;
+    let body = callback(ACCOUNT, &[]);
+    let reply = deliver(&stage, &body, &[&signature("", &body)]).await;
+    reply.assert_failed(StatusCode::UNAUTHORIZED, "INVALID_SIGNATURE");
+    for token in ["", "&hub.verify_token="] {
+        let path = format!("/webhooks/meta?hub.mode=subscribe&hub.challenge=1{token}");
+        let reply = stage.mounted.anonymous().get(&path).await;
+        reply.assert_failed(StatusCode::FORBIDDEN, "VERIFY_TOKEN_MISMATCH");
+    }
+}
+
+/// A callback whose body never comes; counts those that are being read.
+async fn dribble(stage: &Stage, read: Arc<AtomicUsize>) -> Reply {
+    let mut begun = false;
+    let body = stream::poll_fn(move |_| {
+        if !std::mem::replace(&mut begun, true) {
+            read.fetch_add(1, Ordering::SeqCst);
+        }
+        Poll::<Option<Result<Vec<u8>, std::io::Error>>>::Pending
+    });
+    let request = Request::post("/webhooks/meta").header("X-Hub-Signature-256", signature("guess", b""));
+    let request = request.body(Body::from_stream(body)).unwrap();
+    stage.mounted.anonymous().send(request).await
+}
+
+#[tokio::test]
+async fn sixteen_bodies_are_held_at_a_time_and_meta_is_asked_to_repeat_the_next() {
+    let (stage, id) = waiting().await;
+    let body = callback(ACCOUNT, &[status(id, "wamid.1", "read")]);
+    let read = Arc::new(AtomicUsize::new(0));
+    let strangers = futures_util::future::join_all((0..20).map(|_| dribble(&stage, read.clone())));
+    let meanwhile = async {
+        while read.load(Ordering::SeqCst) < 16 {
+            tokio::task::yield_now().await;
+        }
+        let reply = signed(&stage, &body).await;
+        let reply = reply.assert_failed(StatusCode::SERVICE_UNAVAILABLE, "TOO_MANY_CALLBACKS");
+        assert_eq!(reply.headers["retry-after"], "1");
+        deliver(&stage, &body, &[])
+            .await
+            .assert_failed(StatusCode::UNAUTHORIZED, "INVALID_SIGNATURE");
+    };
+    tokio::select! {
+        _ = strangers => panic!("bodies that never come were answered"),
+        () = meanwhile => {}
+    }
+    assert_eq!(read.load(Ordering::SeqCst), 16, "no more bodies were begun");
+    // The strangers are gone, and their places are free.
+    signed(&stage, &body).await.assert_status(StatusCode::OK);
+    assert_eq!(stage.state(id).await, "read");
+}
+
+#[tokio::test]
+async fn a_tenant_that_names_anothers_account_neither_gets_nor_stops_its_receipts() {
+    let (stage, id) = waiting().await;
+    let squatters: Vec<_> = (0..102).map(|_| callers::tenant()).collect();
+    for squatter in &squatters {
+        create_sender(&owner(&stage.mounted, *squatter), "Squatter", ACCOUNT).await;
+    }
+    let body = callback(ACCOUNT, &[status(id, "wamid.1", "delivered")]);
+    signed(&stage, &body).await.assert_status(StatusCode::OK);
+    assert_eq!(stage.state(id).await, "delivered");
+    let rows = stage.database.admin().await;
+    let holders =
+        "SELECT count(DISTINCT tenant_id), count(*) FROM notification.receipts WHERE tenant_id = $1";
+    let kept = rows.query_one(holders, &[&stage.tenant.as_uuid()]).await.unwrap();
+    assert_eq!((kept.get::<_, i64>(0), kept.get::<_, i64>(1)), (1, 1));
+    let all = "SELECT count(*) FROM notification.receipts";
+    assert_eq!(rows.query_one(all, &[]).await.unwrap().get::<_, i64>(0), 1);
+    assert_eq!(stage.outbox().await.len(), 1, "nobody else is told of it");
+    let path = format!("/api/v1/notifications/messages/{id}");
+    let reply = owner(&stage.mounted, squatters[0]).get(&path).await;
+    reply.assert_failed(StatusCode::NOT_FOUND, "MESSAGE_NOT_FOUND");
 }
 
 #[tokio::test]

@@ -1,12 +1,13 @@
 //! Making a tenant: one transaction with the event from which everything else follows.
 
+use plaza_contracts::email::Email;
 use plaza_contracts::events::TenantCreated;
 use plaza_database::{DatabaseError, violated};
 use plaza_kernel::{Failure, FieldError, Kind, TenantId};
 use plaza_messaging::outbox;
 use plaza_web::{Granted, PlatformAdmin};
 
-use super::{NotASlug, Slug, Status, Tenant, looks_like_email, store};
+use super::{NotASlug, Slug, Status, Tenant, store};
 use crate::Tenancy;
 
 /// What a tenant is made of, as it was given.
@@ -92,19 +93,17 @@ impl Tenancy {
                 "a name has 1 to 200 printable characters",
             ));
         }
-        if !looks_like_email(&new.admin_email) {
-            wrong.push(FieldError::new(
-                "/admin_email",
-                "INVALID_EMAIL",
-                "not an e-mail address",
-            ));
+        // What identity could make no account of would leave the tenant without an owner for ever.
+        let email = new.admin_email.parse::<Email>();
+        if let Err(error) = &email {
+            wrong.push(FieldError::new("/admin_email", error.code(), error.to_string()));
         }
-        match slug {
-            Ok(slug) if wrong.is_empty() => Ok(Tenant {
+        match (slug, email) {
+            (Ok(slug), Ok(email)) if wrong.is_empty() => Ok(Tenant {
                 id: TenantId::generate(&self.inner.clock),
                 slug,
                 name,
-                admin_email: new.admin_email,
+                admin_email: email.as_written().to_owned(),
                 status: Status::Provisioning,
                 created_at: self.inner.clock.now(),
             }),

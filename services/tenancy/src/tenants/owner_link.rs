@@ -20,8 +20,8 @@ pub(crate) struct OwnerLink {
 /// Why there is no link.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OwnerLinkError {
-    #[error("tenant {0} does not exist")]
-    NotFound(TenantId),
+    #[error("the tenant does not exist")]
+    NotFound,
     #[error(transparent)]
     Identity(#[from] RpcError),
     #[error("database failed")]
@@ -31,7 +31,7 @@ pub(crate) enum OwnerLinkError {
 impl Failure for OwnerLinkError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NotFound(_) => Kind::NotFound,
+            Self::NotFound => Kind::NotFound,
             Self::Identity(error) => error.kind(),
             Self::Database(error) => error.kind(),
         }
@@ -39,7 +39,7 @@ impl Failure for OwnerLinkError {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::NotFound(_) => "TENANT_NOT_FOUND",
+            Self::NotFound => "TENANT_NOT_FOUND",
             Self::Identity(error) => error.code(),
             Self::Database(error) => error.code(),
         }
@@ -55,7 +55,7 @@ impl Tenancy {
     ) -> Result<OwnerLink, OwnerLinkError> {
         store::get(&self.inner.database, id)
             .await?
-            .ok_or(OwnerLinkError::NotFound(id))?;
+            .ok_or(OwnerLinkError::NotFound)?;
         let request = CreateOwnerLinkRequest {
             tenant_id: id.to_string(),
         };

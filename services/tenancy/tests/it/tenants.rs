@@ -82,6 +82,41 @@ async fn wrong_values_are_all_told_at_once() {
 }
 
 #[tokio::test]
+async fn an_address_that_identity_makes_no_account_of_makes_no_tenant() {
+    let stage = Stage::open().await;
+    let admin = stage.mounted.as_caller(&callers::platform_admin());
+    for (number, email) in [
+        "ｏwner@acme.example",
+        "owner@exämple.org",
+        "owner@acme.example.",
+        "owner@-acme.example",
+        "owner..x@acme.example",
+        "\"owner\"@acme.example",
+        "owner@acme_example.org",
+        &format!("{}@acme.example", "o".repeat(65)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = json!({"slug": format!("acme-{number}"), "name": "Acme", "admin_email": email});
+        let reply = admin.post("/api/v1/admin/tenants", &body).await;
+        let problem = reply
+            .assert_failed(StatusCode::UNPROCESSABLE_ENTITY, "INVALID_TENANT")
+            .value();
+        let error = &problem["errors"][0];
+        assert_eq!(
+            (&error["pointer"], &error["code"]),
+            (&json!("/admin_email"), &json!("INVALID_EMAIL")),
+            "{email}"
+        );
+    }
+    let body = json!({"slug": "acme", "name": "Acme", "admin_email": " Owner@Acme.Example "});
+    let reply = admin.post("/api/v1/admin/tenants", &body).await;
+    let made = reply.assert_status(StatusCode::CREATED).value();
+    assert_eq!(made["admin_email"], "Owner@Acme.Example");
+}
+
+#[tokio::test]
 async fn an_owner_sees_their_own_tenant_and_another_one_looks_like_none() {
     let stage = Stage::open().await;
     let mine = create(&stage, &acme()).await;

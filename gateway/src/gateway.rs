@@ -3,22 +3,24 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
-use http::header::ORIGIN;
+use http::header::{HOST, ORIGIN};
 use http::request::Parts;
-use http::{Uri, header};
+use http::{HeaderValue, Uri, header};
 use http_body_util::Limited;
 use plaza_contracts::edge::HostTenant;
 use plaza_contracts::proto::tenancy::tenancy_client::TenancyClient;
-use plaza_contracts::services::{IDENTITY, TENANCY};
-use plaza_kernel::{Caller, Clock, RequestId};
-use plaza_rpc::{Carried, Directory};
-use plaza_web::RouteInfo;
+use plaza_contracts::services::{GATEWAY, IDENTITY, TENANCY};
+use plaza_kernel::{Caller, Clock};
+use plaza_rpc::Directory;
+use plaza_web::{RouteInfo, RouteTemplate};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
@@ -27,10 +29,11 @@ use crate::cors::{Cors, is_preflight};
 use crate::error::GatewayError;
 use crate::hosts::{Hosts, Named};
 use crate::refusal::Refusal;
+use crate::remote::Remote;
 use crate::table::{Admission, Found, Methods, Operation, Table, is_forwarded};
 use crate::tenants::Tenants;
-use crate::upstream::Upstreams;
-use crate::{GatewaySettings, hygiene, routes_file, security_headers, target};
+use crate::upstream::{Upstream, Upstreams};
+use crate::{GatewaySettings, event_stream, hygiene, routes_file, security_headers, target};
 
 /// The front door.
 #[derive(Clone)]
@@ -45,6 +48,11 @@ struct Inner {
     tenants: Tenants,
     authentication: Authentication,
     tasks: TaskTracker,
+    remotes: Vec<Remote>,
+    /// How long a service elsewhere may take to begin its answer.
+    deadline: Duration,
+    /// Event streams end.
+    ending: CancellationToken,
 }
 
 impl Gateway {
@@ -59,11 +67,13 @@ impl Gateway {
         directory: &Directory,
         clock: Clock,
     ) -> Result<Self, GatewayError> {
+        settings.remote.check()?;
         let cors = Cors::new(&settings.cors_origins).map_err(|reason| GatewayError::Setting {
             setting: "cors_origins",
             reason,
         })?;
         let routes = routes_file::read(&yaml(&settings)?, &cors)?;
+        let directory = directory.acting_as(GATEWAY);
         let (tasks, tenancy) = (
             TaskTracker::new(),
             TenancyClient::new(directory.transport(TENANCY)),
@@ -78,6 +88,9 @@ impl Gateway {
             authentication: Authentication::new(identity, clock.clone(), tasks.clone(), &settings),
             clock,
             tasks,
+            remotes: upstreams.remotes(),
+            deadline: settings.remote.deadline(),
+            ending: CancellationToken::new(),
         })))
     }
 
@@ -89,6 +102,14 @@ impl Gateway {
     /// The confirmations that are under way in the background; each is over within a second.
     pub fn tasks(&self) -> &TaskTracker {
         &self.0.tasks
+    }
+
+    pub(crate) fn remotes(&self) -> &[Remote] {
+        &self.0.remotes
+    }
+
+    pub(crate) fn ending(&self) -> &CancellationToken {
+        &self.0.ending
     }
 
     pub(crate) fn hosts(&self) -> &Hosts {
@@ -218,26 +239,33 @@ impl Inner {
         }
     }
 
-    /// Sends on the same bytes. Only an absolute target loses its host, which was checked to be the Host header's.
+    /// Sends on the same bytes. Only an absolute target loses its host, which was checked to be the Host header's or, in
+    /// HTTP/2, stands in for it.
     async fn forward(&self, operation: &Operation, mut parts: Parts, body: Body) -> Response {
-        if parts.uri.authority().is_some()
+        if let Some(authority) = parts.uri.authority()
             && let Some(same) = parts.uri.path_and_query()
         {
+            if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
+                parts.headers.entry(HOST).or_insert(host);
+            }
             parts.uri = Uri::from(same.clone());
         }
-        let limit = self.table.routes[operation.route].body_limit;
+        let route = &self.table.routes[operation.route];
         let body = hygiene::without_trailers(body);
-        let body = match limit.and_then(|limit| usize::try_from(limit).ok()) {
+        let body = match route.body_limit.and_then(|limit| usize::try_from(limit).ok()) {
             Some(limit) => Body::new(Limited::new(body, limit)),
             None => body,
         };
-        let carried = Carried {
-            request_id: parts.extensions.get::<RequestId>().cloned(),
-            deadline: None,
-        };
-        let call = operation.upstream.call(Request::from_parts(parts, body));
-        let Ok(response) = plaza_rpc::carry(carried, call).await;
-        response
+        let limit = route.timeout.unwrap_or(self.deadline);
+        let request = Request::from_parts(parts, body);
+        let mut response = operation.upstream.call(request, limit).await;
+        if matches!(operation.upstream, Upstream::Remote(_)) {
+            // In this process the service's own gate says so.
+            tracing::Span::current().record("route", &*operation.template);
+            let template = RouteTemplate(Arc::clone(&operation.template));
+            response.extensions_mut().insert(template);
+        }
+        event_stream::ends_with(&self.ending, response)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `routes.yaml`: which prefixes exist for the public, and who stands behind them.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use http::Method;
 use plaza_kernel::SystemRole;
@@ -35,6 +36,8 @@ struct Entry {
     #[serde(default)]
     body_limit_bytes: Option<u64>,
     #[serde(default)]
+    timeout_seconds: Option<u16>,
+    #[serde(default)]
     cors_origins: Option<Vec<String>>,
 }
 
@@ -54,6 +57,8 @@ pub(crate) struct Route {
     /// Empty for all.
     pub(crate) methods: Vec<Method>,
     pub(crate) body_limit: Option<u64>,
+    /// How long a service elsewhere may take to begin its answer, if not as long as usual.
+    pub(crate) timeout: Option<Duration>,
     pub(crate) cors: Cors,
 }
 
@@ -100,6 +105,7 @@ fn route(entry: Entry, cors: &Cors) -> Result<Route, String> {
         auth_required: entry.auth_required,
         enforce_roles: entry.enforce_roles,
         body_limit: entry.body_limit_bytes,
+        timeout: timeout(entry.timeout_seconds)?,
     })
 }
 
@@ -122,6 +128,13 @@ fn service(target: &str) -> Result<Option<String>, String> {
         )
     };
     if is_here { Ok(None) } else { Err(unknown()) }
+}
+
+fn timeout(seconds: Option<u16>) -> Result<Option<Duration>, String> {
+    match seconds {
+        Some(0) => Err("`timeout_seconds` of 0 leaves no time for any answer".to_owned()),
+        some => Ok(some.map(|seconds| Duration::from_secs(seconds.into()))),
+    }
 }
 
 /// `Platform Admin` and `platform_admin` alike: earlier configurations write roles for people.
@@ -202,6 +215,7 @@ routes:
         assert!(route("roles: [Tenant King]").contains("Tenant King"));
         assert!(route("methods: [TRACE]").contains("TRACE"));
         assert!(route("cors_origins: ['*']").contains('*'));
+        assert!(route("timeout_seconds: 0").contains("timeout_seconds"));
         assert!(reason("routes: [{path: /a, target_url: 'http://evil.example'}]").contains("evil.example"));
         assert!(reason("routes: [{path: a/, target_url: 'service:x'}]").contains("slash"));
         assert!(

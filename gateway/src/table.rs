@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use http::{HeaderValue, Method};
 use plaza_kernel::{Caller, ServiceName, SystemRole};
@@ -102,6 +103,8 @@ impl Admission {
 #[derive(Debug)]
 pub(crate) struct Operation {
     pub(crate) info: RouteInfo,
+    /// Its path, for the access log and the metrics.
+    pub(crate) template: Arc<str>,
     pub(crate) route: usize,
     pub(crate) admission: Admission,
     pub(crate) upstream: Upstream,
@@ -188,6 +191,7 @@ impl Table {
             return Err("is declared twice".to_owned());
         }
         self.operations.push(Operation {
+            template: info.path.as_str().into(),
             info,
             route: at,
             admission,

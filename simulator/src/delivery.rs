@@ -9,15 +9,18 @@ mod queue;
 use std::sync::Arc;
 use std::time::Duration;
 
+use plaza_telemetry::trace::{self, TraceContext};
 use reqwest::header::CONTENT_TYPE;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::{Instrument, Span};
 
 use crate::ledger::{Ledger, MessageNumber};
 use crate::settings::SimulatorSettings;
 use crate::simulator::Simulator;
+use crate::whatsapp::TRACEPARENT;
 use crate::whatsapp::callback::{Callback, SIGNATURE, sign};
 
 pub(crate) use queue::{Due, Queue};
@@ -63,26 +66,65 @@ pub(crate) async fn run(simulator: Simulator, url: String, tasks: TaskTracker, s
     }
 }
 
+/// What one callback request says.
+struct Composed {
+    steps: Vec<(MessageNumber, u8)>,
+    body: Vec<u8>,
+    /// The traces of its messages.
+    traces: Vec<TraceContext>,
+}
+
 /// Posts the steps that are due. What is cut off here is posted again after the next start.
 async fn deliver(simulator: Simulator, url: String, batch: Vec<Due>, _permit: OwnedSemaphorePermit) {
-    let (steps, body) = compose(&simulator, &batch);
-    if steps.is_empty() {
+    let composed = compose(&simulator, &batch);
+    if composed.steps.is_empty() {
         return;
     }
-    match post(&simulator, &url, body).await {
+    let span = tracing::info_span!(
+        "simulator.callback",
+        statuses = composed.steps.len(),
+        otel.kind = "client"
+    );
+    let shared = place(&span, &composed.traces);
+    carry_out(&simulator, &url, &batch, composed, shared)
+        .instrument(span)
+        .await;
+}
+
+/// Puts the span of a request into the trace that all of its messages share, and names it. Where they share none, the
+/// span begins its own and is linked to theirs.
+fn place(span: &Span, traces: &[TraceContext]) -> Option<TraceContext> {
+    let first = traces.first().copied();
+    let shared = first.filter(|first| traces.iter().all(|trace| trace.shares_trace_with(*first)));
+    trace::follow(span, shared);
+    if shared.is_none() {
+        traces.iter().for_each(|other| trace::link(span, *other));
+    }
+    shared
+}
+
+async fn carry_out(
+    simulator: &Simulator,
+    url: &str,
+    batch: &[Due],
+    composed: Composed,
+    shared: Option<TraceContext>,
+) {
+    let Composed { steps, body, .. } = composed;
+    // Where nobody keeps traces, what came in is passed on as it is.
+    let traceparent = trace::current().or(shared).map(TraceContext::to_traceparent);
+    match post(simulator, url, body, traceparent).await {
         Answer::Good => {
             if simulator.queue().resume() {
                 tracing::info!("callbacks are received again");
             }
-            acknowledged(&simulator, &batch, &steps);
+            acknowledged(simulator, batch, &steps);
         }
         Answer::Refused(status) => {
             if batch.iter().any(|due| due.refused >= TELLING) && simulator.queue().refuses() {
                 tracing::warn!(status, "callbacks are refused; they are kept and repeated");
             }
-            refused(&simulator, &batch, |due| {
-                backoff(simulator.settings(), due.refused)
-            });
+            refused(simulator, batch, |due| backoff(simulator.settings(), due.refused));
         }
         Answer::Away(reason) => {
             if simulator
@@ -94,21 +136,23 @@ async fn deliver(simulator: Simulator, url: String, batch: Vec<Due>, _permit: Ow
                     "callbacks cannot be delivered; they are kept and repeated"
                 );
             }
-            refused(&simulator, &batch, |_| Duration::ZERO);
+            refused(simulator, batch, |_| Duration::ZERO);
         }
     }
 }
 
 /// The steps that one request carries, and its body. Repetitions without a wait share the request.
-fn compose(simulator: &Simulator, batch: &[Due]) -> (Vec<(MessageNumber, u8)>, Vec<u8>) {
+fn compose(simulator: &Simulator, batch: &[Due]) -> Composed {
     let ledger = simulator.ledger();
     let settings = simulator.settings();
     let (mut steps, mut callback) = (Vec::with_capacity(batch.len()), Callback::new(settings));
+    let mut traces = Vec::new();
     let mut room = settings.batch.saturating_sub(batch.len());
     for due in batch.iter().filter(|due| due.era == ledger.era()) {
         let Some(message) = ledger.messages().get(due.number as usize) else {
             continue;
         };
+        traces.extend(message.trace);
         for (index, step) in (message.done..).zip(&message.steps[usize::from(message.done)..]) {
             if index > message.done {
                 if step.wait > 0 || room == 0 {
@@ -120,16 +164,23 @@ fn compose(simulator: &Simulator, batch: &[Due]) -> (Vec<(MessageNumber, u8)>, V
             steps.push((due.number, index));
         }
     }
-    (steps, callback.into_body())
+    Composed {
+        steps,
+        body: callback.into_body(),
+        traces,
+    }
 }
 
-async fn post(simulator: &Simulator, url: &str, body: Vec<u8>) -> Answer {
-    let request = simulator
+async fn post(simulator: &Simulator, url: &str, body: Vec<u8>, traceparent: Option<String>) -> Answer {
+    let mut request = simulator
         .client()
         .post(url)
         .header(CONTENT_TYPE, "application/json")
         .header(SIGNATURE, sign(simulator.settings(), &body))
         .body(body);
+    if let Some(traceparent) = traceparent {
+        request = request.header(TRACEPARENT, traceparent);
+    }
     match request.send().await {
         Ok(answer) if answer.status().is_success() => Answer::Good,
         Ok(answer) => match answer.status().as_u16() {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
+use plaza_telemetry::trace::TraceContext;
 
 use crate::draws::digest;
 use crate::faults::Fault;
@@ -27,6 +28,8 @@ pub(crate) struct Submission {
     pub(crate) to: String,
     pub(crate) reference: Option<String>,
     pub(crate) content: SubmittedContent,
+    /// The trace that the request belongs to.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 #[derive(Debug)]
@@ -155,6 +158,7 @@ impl Ledger {
             attempts: before.refused.saturating_add(before.accepted).saturating_add(1),
             steps: plan(settings, fault, &submission.to, key, before.accepted).into(),
             done: 0,
+            trace: submission.trace,
             to: submission.to.into(),
         };
         if let Some(journal) = &mut self.journal {

@@ -2,7 +2,8 @@
 //!
 //! Offers     [`Simulator`]: `POST /{version}/{phone number id}/messages` of the WhatsApp Cloud API, its signed
 //!            callbacks, and `/_simulator/{messages,counts,reset,health}` to look inside
-//! Needs      `kernel` (the clock), and nothing else of Plaza: it is a peer, so it shares no code with the adapters
+//! Needs      `kernel` (the clock) and `telemetry`, and nothing else of Plaza: it is a peer, so it shares no code with the
+//!            adapters
 //!
 //! A message is accepted (written to the state file, then answered 200), and after that its *plan* is carried out:
 //! one callback after another, each repeated until it is answered with 2xx. A plan is made from the seed, the
@@ -15,6 +16,9 @@
 //! webhook gets `X-Hub-Signature-256` under the app secret, statuses spread over several entries and changes,
 //! repetitions, and some `delivered` before their `sent`. Nothing is ever taken back: a message that was accepted
 //! twice is two messages with two ids and one reference, and counts as a duplicate.
+//!
+//! A message keeps the trace that its request named (`traceparent`), and its callbacks name it again, so a receipt joins
+//! the trace of what was sent. A callback for messages of several traces has a trace of its own, linked to theirs.
 //!
 //! Faults on purpose: see [`Fault::TABLE`]. Numbers of real people never have them, unless
 //! [`Faults::All`] is asked for. A template named `fault_132015` is refused with that code.

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use plaza_telemetry::trace::TraceContext;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{Status, Step};
@@ -25,6 +26,8 @@ pub(crate) struct Message {
     pub(crate) steps: Box<[Step]>,
     /// How many of the steps were acknowledged. They are carried out in order, so this is the next one.
     pub(crate) done: u8,
+    /// The trace that its callbacks belong to.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// What is to be said.
@@ -96,6 +99,8 @@ pub(crate) struct MessageRecord<'a> {
     at: DateTime<Utc>,
     attempts: u16,
     steps: Cow<'a, [Step]>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    traceparent: Option<Cow<'a, str>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -140,6 +145,7 @@ impl<'a> From<&'a Message> for MessageRecord<'a> {
             at: message.at,
             attempts: message.attempts,
             steps: Cow::Borrowed(&message.steps),
+            traceparent: message.trace.map(|trace| Cow::Owned(trace.to_traceparent())),
         }
     }
 }
@@ -169,6 +175,7 @@ impl MessageRecord<'_> {
             attempts: self.attempts,
             steps: self.steps.into(),
             done: 0,
+            trace: self.traceparent.as_deref().and_then(TraceContext::parse),
         }
     }
 }

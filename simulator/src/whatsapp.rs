@@ -13,8 +13,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::Bytes;
 use http::{HeaderMap, header};
+use plaza_telemetry::trace::{self, TraceContext};
 use secrecy::ExposeSecret;
 use serde_json::json;
+use tracing::Instrument;
 
 use crate::draws::Draws;
 use crate::ledger::{Answer, Decision, Submission};
@@ -22,6 +24,9 @@ use crate::simulator::Simulator;
 
 use error::MetaError;
 use request::{MessageRequest, Submitted};
+
+/// Which trace a request belongs to (W3C Trace Context).
+pub(crate) const TRACEPARENT: &str = "traceparent";
 
 pub(crate) fn router() -> Router<Simulator> {
     Router::new()
@@ -36,19 +41,41 @@ async fn unknown_path() -> MetaError {
     MetaError::unknown_path()
 }
 
-/// Accepts a message, or refuses it as WhatsApp would.
+/// Accepts a message, or refuses it as WhatsApp would. Unlike there, what is accepted stays in its trace.
 async fn send(
     State(simulator): State<Simulator>,
-    Path((version, phone_number_id)): Path<(String, String)>,
+    Path(path): Path<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let read = authenticated(&simulator, &headers)
+    let span = tracing::info_span!("simulator.accept", otel.kind = "server");
+    trace::follow(&span, came_in(&headers));
+    answer(&simulator, path, &headers, &body).instrument(span).await
+}
+
+fn came_in(headers: &HeaderMap) -> Option<TraceContext> {
+    TraceContext::parse(headers.get(TRACEPARENT)?.to_str().ok()?)
+}
+
+async fn answer(
+    simulator: &Simulator,
+    (version, phone_number_id): (String, String),
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Response {
+    let read = authenticated(simulator, headers)
         .and_then(|()| request::check_path(&version, &phone_number_id))
-        .and_then(|()| MessageRequest::read(&body))
+        .and_then(|()| MessageRequest::read(body))
         .and_then(|request| request.checked(phone_number_id));
     match read {
-        Ok(Submitted::Message { input, submission }) => submit(&simulator, input, submission).await,
+        Ok(Submitted::Message {
+            input,
+            mut submission,
+        }) => {
+            // Where nobody keeps traces, what came in is passed on as it is.
+            submission.trace = trace::current().or_else(|| came_in(headers));
+            submit(simulator, input, submission).await
+        }
         Ok(Submitted::ReadReceipt) => axum::Json(json!({ "success": true })).into_response(),
         Err(error) => match simulator.ledger().refuse(None, error.code()) {
             Ok(()) => error.into_response(),

@@ -3,6 +3,7 @@
 mod direction;
 mod migration;
 mod openapi;
+mod packages;
 mod proto;
 mod snapshots;
 mod test;

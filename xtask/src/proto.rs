@@ -6,6 +6,9 @@ use anyhow::Context;
 
 use crate::workspace::root;
 
+/// What the services look like, as `google.protobuf.FileDescriptorSet`.
+const DESCRIPTORS: &str = "plaza.descriptor.bin";
+
 /// Writes the generated code in place.
 ///
 /// # Errors
@@ -18,12 +21,19 @@ fn generate_into(folder: &Path) -> anyhow::Result<()> {
     let protos = root().join("contracts/proto");
     let files = ["identity", "tenancy", "access", "notification", "broadcast"]
         .map(|service| protos.join(format!("plaza/{service}/v1/{service}.proto")));
-    let descriptors = protox::compile(files, [&protos]).context("the .proto files do not compile")?;
+    let mut compiler = protox::Compiler::new([&protos])?;
+    let described = compiler
+        .include_imports(true)
+        .open_files(files)
+        .context("the .proto files do not compile")?;
+    // For reflection: without comments, and with what is imported.
+    std::fs::write(folder.join(DESCRIPTORS), described.encode_file_descriptor_set())
+        .context("the description of the services cannot be written")?;
     tonic_prost_build::configure()
         .out_dir(folder)
         .build_transport(false)
         .btree_map(".")
-        .compile_fds(descriptors)
+        .compile_fds(described.include_source_info(true).file_descriptor_set())
         .context("no code could be generated")?;
     Ok(())
 }
@@ -40,9 +50,9 @@ mod tests {
         for entry in std::fs::read_dir(&fresh).unwrap() {
             let path = entry.unwrap().path();
             let committed = root().join("contracts/src/gen").join(path.file_name().unwrap());
-            assert_eq!(
-                std::fs::read_to_string(&path).unwrap(),
-                std::fs::read_to_string(&committed).unwrap_or_default(),
+            // Not assert_eq!: what differs may be long, and is not always text.
+            assert!(
+                std::fs::read(&path).unwrap() == std::fs::read(&committed).unwrap_or_default(),
                 "{} is out of date: run `cargo xtask proto`",
                 committed.display(),
             );

@@ -4,9 +4,10 @@ use std::process::Stdio;
 
 use anyhow::Context;
 use plaza_database::embedded::{self, EmbeddedError};
-use plaza_testkit::cluster;
+use plaza_testkit::{cluster, rabbitmq};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::packages;
 use crate::workspace::{cargo, must};
 
 /// Runs all tests; further arguments go to the test runner.
@@ -14,22 +15,52 @@ use crate::workspace::{cargo, must};
 /// # Errors
 /// When a server is missing and cannot be installed (the error names it), or a test fails.
 pub(crate) fn run(arguments: &[&str]) -> anyhow::Result<()> {
+    packages::ensure()?;
     let runtime = tokio::runtime::Runtime::new()?;
-    let folder = cluster::usual_folder();
-    let url = runtime
-        .block_on(start(&folder))
-        .context("the tests need PostgreSQL 15 or newer")?;
-    let outcome = tests(&url, arguments);
-    runtime.block_on(cluster::stop_shared(&folder))?;
-    outcome
+    let outcome = runtime
+        .block_on(Servers::start())
+        .and_then(|servers| tests(&servers, arguments));
+    let stopped = runtime.block_on(stop());
+    match (outcome, stopped) {
+        (Err(failed), Err(error)) => {
+            eprintln!("and the servers could not be stopped: {error:#}");
+            Err(failed)
+        }
+        (outcome, stopped) => outcome.and(stopped),
+    }
 }
 
-async fn start(folder: &std::path::Path) -> anyhow::Result<SecretString> {
-    match cluster::start_shared(folder).await {
+/// What all test processes share.
+struct Servers {
+    database: SecretString,
+    rabbitmq: SecretString,
+}
+
+impl Servers {
+    async fn start() -> anyhow::Result<Self> {
+        // To the end, both: what is half started cannot be stopped.
+        let folder = rabbitmq::usual_folder();
+        let (database, rabbitmq) = tokio::join!(start_cluster(), rabbitmq::start_shared(&folder));
+        Ok(Self {
+            database: database.context("the tests need PostgreSQL 15 or newer")?,
+            rabbitmq: rabbitmq.context("the tests need RabbitMQ 3.10 or newer")?,
+        })
+    }
+}
+
+async fn stop() -> anyhow::Result<()> {
+    let (testdb, testmq) = (cluster::usual_folder(), rabbitmq::usual_folder());
+    let (database, rabbitmq) = tokio::join!(cluster::stop_shared(&testdb), rabbitmq::stop_shared(&testmq));
+    database.and(rabbitmq)
+}
+
+async fn start_cluster() -> anyhow::Result<SecretString> {
+    let folder = cluster::usual_folder();
+    match cluster::start_shared(&folder).await {
         Err(error) if programs_are_missing(&error) && embedded::can_install() => {
             println!("PostgreSQL is missing: installing it");
             embedded::install().await?;
-            cluster::start_shared(folder).await
+            cluster::start_shared(&folder).await
         }
         started => started,
     }
@@ -43,17 +74,21 @@ fn programs_are_missing(error: &anyhow::Error) -> bool {
     })
 }
 
-fn tests(url: &SecretString, asked: &[&str]) -> anyhow::Result<()> {
+/// Runs every round, also after one that failed: all that is wrong is seen at once.
+fn tests(servers: &Servers, asked: &[&str]) -> anyhow::Result<()> {
+    let mut outcome = Ok(());
     for round in rounds(has_nextest(), asked) {
         let mut command = cargo(&round.arguments);
-        command.env("PLAZA_TEST_DATABASE_URL", url.expose_secret());
+        command
+            .env("PLAZA_TEST_DATABASE_URL", servers.database.expose_secret())
+            .env("PLAZA_TEST_RABBITMQ_URL", servers.rabbitmq.expose_secret());
         if round.one_at_a_time {
             // What `--test-threads=1` says, wherever a `--` may stand among the arguments.
             command.env("RUST_TEST_THREADS", "1");
         }
-        must(&mut command)?;
+        outcome = outcome.and(must(&mut command));
     }
-    Ok(())
+    outcome
 }
 
 /// One run of a test runner.
@@ -71,13 +106,26 @@ fn rounds<'a>(nextest: bool, asked: &[&'a str]) -> Vec<Round<'a>> {
         arguments: [head, asked].concat(),
         one_at_a_time,
     };
-    let documentation = round(&["test", "--workspace", "--doc"], false);
+    let documentation = round(&["test", "--no-fail-fast", "--workspace", "--doc"], false);
     match (nextest, asked) {
-        (true, []) => vec![round(&["nextest", "run", "--workspace"], false), documentation],
+        (true, []) => vec![
+            round(&["nextest", "run", "--no-fail-fast", "--workspace"], false),
+            documentation,
+        ],
         (true, _) => vec![round(&["nextest", "run"], false)],
         (false, []) => vec![
-            round(&["test", "--tests", "--workspace", "--exclude", "plaza"], false),
-            round(&["test", "--tests", "--package", "plaza"], true),
+            round(
+                &[
+                    "test",
+                    "--no-fail-fast",
+                    "--tests",
+                    "--workspace",
+                    "--exclude",
+                    "plaza",
+                ],
+                false,
+            ),
+            round(&["test", "--no-fail-fast", "--tests", "--package", "plaza"], true),
             documentation,
         ],
         (false, _) => vec![round(&["test", "--tests"], means_plaza(asked))],
@@ -127,9 +175,9 @@ mod tests {
     #[test]
     fn without_nextest_the_end_to_end_tests_still_run_one_at_a_time() {
         let expected = [
-            ("test --tests --workspace --exclude plaza", false),
-            ("test --tests --package plaza", true),
-            ("test --workspace --doc", false),
+            ("test --no-fail-fast --tests --workspace --exclude plaza", false),
+            ("test --no-fail-fast --tests --package plaza", true),
+            ("test --no-fail-fast --workspace --doc", false),
         ];
         assert_eq!(
             alone(false, &[]),
@@ -157,7 +205,10 @@ mod tests {
 
     #[test]
     fn nextest_is_told_by_its_own_file() {
-        let expected = ["nextest run --workspace", "test --workspace --doc"];
+        let expected = [
+            "nextest run --no-fail-fast --workspace",
+            "test --no-fail-fast --workspace --doc",
+        ];
         assert_eq!(alone(true, &[]), expected.map(|text| (text.to_owned(), false)));
         assert_eq!(
             alone(true, &["-p", "plaza"]),

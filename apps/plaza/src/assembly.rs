@@ -3,30 +3,39 @@
 #[cfg(test)]
 mod isolation;
 mod services;
+pub(crate) mod transport;
 
 use std::sync::Arc;
 
 use anyhow::Context;
 use plaza_contracts::access::Permissions;
-use plaza_contracts::services::{ACCESS, ALL, BROADCAST, IDENTITY, NOTIFICATION};
+use plaza_contracts::services::{ACCESS, GATEWAY};
 use plaza_crypto::KeyRing;
 use plaza_database::{Database, Databases, Schema};
 use plaza_gateway::{Gateway, Upstream, Upstreams};
 use plaza_kernel::{Clock, ServiceName};
-use plaza_messaging::Messaging;
-use plaza_rpc::{Directory, RpcSettings};
+use plaza_messaging::{Messaging, RabbitMq};
+use plaza_rpc::{Addresses, Directory, HealthSettings, InternalKeys, RpcSettings};
+use plaza_schedule::{ScheduleSettings, Scheduler};
 use plaza_web::ServiceApi;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::hosting::Hosting;
 use services::Services;
 
 /// What services are made of.
 pub(crate) struct Ground<'a> {
     pub(crate) config: &'a Config,
-    pub(crate) databases: &'a Databases,
+    /// Which parts are wanted.
+    pub(crate) hosting: &'a Hosting,
+    /// None where no service is assembled.
+    pub(crate) databases: Option<&'a Databases>,
     pub(crate) keys: KeyRing,
+    /// What this process proves its services' names with to others; None where everything is in one process and nobody
+    /// else calls.
+    pub(crate) internal_keys: Option<InternalKeys>,
     pub(crate) clock: Clock,
     /// The origin that links are made of.
     pub(crate) public_url: String,
@@ -36,17 +45,24 @@ impl Ground<'_> {
     /// The database of a service, with the configured login if there is one.
     fn database(&self, service: ServiceName) -> anyhow::Result<Database> {
         let login = self.config.logins.get(&service).cloned().unwrap_or_default();
-        self.databases
+        let databases = self.databases.context("there is no database")?;
+        databases
             .of(service, login)
             .with_context(|| format!("the database settings of {service}"))
     }
 }
 
-/// All services of this process, and what connects them.
+/// The parts of Plaza that are in this process, and what connects them with each other and with the rest.
 pub(crate) struct Assembly {
     pub(crate) services: Services,
     pub(crate) directory: Directory,
+    /// The HTTP APIs of the services that are assembled here.
     pub(crate) apis: Vec<ServiceApi>,
+    pub(crate) hosting: Hosting,
+    pub(crate) internal_keys: Option<InternalKeys>,
+    /// The services that are reached by address.
+    pub(crate) remotes: Vec<Addresses>,
+    pub(crate) broker: Option<Arc<RabbitMq>>,
     messaging: Option<Messaging>,
     databases: Vec<Database>,
     clock: Clock,
@@ -69,45 +85,68 @@ impl Assembly {
     /// # Errors
     /// When a setting cannot be used.
     pub(crate) fn new(ground: &Ground<'_>) -> anyhow::Result<Self> {
-        let directory = Directory::new(RpcSettings::default());
-        let permissions = Permissions::new(directory.transport(ACCESS), ground.clock.clone());
-        let services = Services::new(ground, &directory, permissions.clone())?;
+        let hosting = ground.hosting.clone();
+        let directory = directory(ground);
+        let remotes = locate(ground.config, &hosting, &directory)?;
+        // One memory of permissions for all services of a process: what one hears of, all know.
+        let asks = hosting.assembles.first().copied().unwrap_or(GATEWAY);
+        let access = directory.acting_as(asks).transport(ACCESS);
+        let permissions = Permissions::new(access, ground.clock.clone());
+        let services = Services::new(ground, &hosting.assembles, &directory, &permissions)?;
         services.answer(&directory);
-        let databases = ALL.into_iter().map(|service| ground.database(service));
+        let databases = hosting.assembles.iter().map(|service| ground.database(*service));
+        let databases = databases.collect::<Result<Vec<_>, _>>()?;
+        let (messaging, broker) = transport::messaging(ground, &services)?;
         Ok(Self {
-            apis: services.apis(Arc::new(permissions)),
-            messaging: Some(services.messaging(ground)?),
-            databases: databases.collect::<Result<_, _>>()?,
+            apis: services.apis(&(Arc::new(permissions) as _)),
+            messaging: Some(messaging),
+            internal_keys: ground.internal_keys.clone(),
             clock: ground.clock.clone(),
+            hosting,
+            remotes,
+            broker,
+            databases,
             services,
             directory,
         })
     }
 
-    /// The databases of all services.
+    /// The databases of the services that are assembled here.
     pub(crate) fn databases(&self) -> &[Database] {
         &self.databases
     }
 
-    /// The front door before all services.
+    /// The HTTP APIs of a service, if it is assembled here.
+    pub(crate) fn api(&self, service: ServiceName) -> Option<&ServiceApi> {
+        self.apis.iter().find(|api| api.service == service)
+    }
+
+    /// The front door before these operations: those of all services, wherever they are.
     ///
     /// # Errors
     /// When `routes.yaml` or another setting of it cannot be used.
-    pub(crate) fn gateway(&self, config: &Config) -> anyhow::Result<Gateway> {
+    pub(crate) fn gateway(&self, config: &Config, catalogue: &[ServiceApi]) -> anyhow::Result<Gateway> {
         let mut settings = config.gateway.clone();
         settings.cors_origins.extend(config.server.frontend_url.clone());
-        let upstreams = self.apis.iter().fold(Upstreams::new(), |upstreams, api| {
+        let here = self.apis.iter().fold(Upstreams::new(), |upstreams, api| {
             upstreams.with(api.service, Upstream::Local(api.router.clone()))
         });
-        let operations = self.apis.iter().flat_map(|api| api.routes.clone()).collect();
-        Gateway::new(
-            settings,
-            upstreams,
-            operations,
-            &self.directory,
-            self.clock.clone(),
-        )
-        .context("the gateway cannot be set up")
+        let signer = || {
+            let keys = self.internal_keys.as_ref();
+            keys.and_then(|keys| keys.signer(GATEWAY, self.clock.clone()))
+                .context("internal.signing_keys has no key of the gateway")
+        };
+        let upstreams = self
+            .remotes
+            .iter()
+            .try_fold(here, |upstreams, addresses| -> anyhow::Result<_> {
+                let upstream = Upstream::remote(addresses.clone(), signer()?, settings.remote);
+                Ok(upstreams.with(addresses.service(), upstream))
+            })?;
+        let operations = catalogue.iter().flat_map(|api| api.routes.clone()).collect();
+        let directory = self.directory.acting_as(GATEWAY);
+        Gateway::new(settings, upstreams, operations, &directory, self.clock.clone())
+            .context("the gateway cannot be set up")
     }
 
     /// Starts relays and consumers. Once; in process, only one that hosts every consumer may relay: an event must not
@@ -118,16 +157,99 @@ impl Assembly {
         }
     }
 
-    /// Starts the background work of these services.
+    /// Starts the due work of these services, and what they do by the calendar.
     pub(crate) fn start(&self, services: &[ServiceName], tasks: &TaskTracker, stop: &CancellationToken) {
-        if services.contains(&IDENTITY) {
-            self.services.identity.start(tasks, stop.clone());
+        for service in services {
+            self.services.start(*service, tasks, stop);
+            let database = self.databases.iter().find(|one| one.service() == *service);
+            if let (Some(database), Some(schedules)) = (database, self.services.schedules(*service)) {
+                let settings = ScheduleSettings::default();
+                Scheduler::new(database.clone(), schedules, self.clock.clone(), settings)
+                    .start(tasks, stop.clone());
+            }
         }
-        if services.contains(&NOTIFICATION) {
-            self.services.notification.start(tasks, stop.clone());
+    }
+}
+
+/// Nothing hosted yet; calls to other processes are signed with the caller's own key.
+fn directory(ground: &Ground<'_>) -> Directory {
+    let directory = Directory::new(RpcSettings::default()).with_callers(plaza_contracts::callers::may_call);
+    match &ground.internal_keys {
+        Some(keys) => directory.with_keys(keys.clone(), ground.clock.clone()),
+        None => directory,
+    }
+}
+
+/// The services of other processes.
+fn locate(config: &Config, hosting: &Hosting, directory: &Directory) -> anyhow::Result<Vec<Addresses>> {
+    let located = hosting.elsewhere().map(|service| {
+        let urls = config.services.of(service).iter();
+        let urls: Vec<http::Uri> = urls
+            .map(|url| url.parse())
+            .collect::<Result<_, _>>()
+            .with_context(|| format!("services.{service} has an address that is none"))?;
+        let addresses = Addresses::new(service, urls, HealthSettings::default())
+            .with_context(|| format!("services.{service} cannot be used"))?;
+        directory.locate(service, addresses.clone());
+        anyhow::Ok(addresses)
+    });
+    located.collect()
+}
+
+/// Every service there is, without a database or anybody to call: for what can be told without them, such as which
+/// operations there are.
+///
+/// # Errors
+/// When a setting cannot be used.
+pub(crate) fn catalogue(config: &Config, clock: &Clock) -> anyhow::Result<Vec<ServiceApi>> {
+    Ok(nowhere(config, clock)?.apis)
+}
+
+fn nowhere(config: &Config, clock: &Clock) -> anyhow::Result<Assembly> {
+    let nowhere = plaza_database::DatabaseSettings {
+        url: "postgresql://nobody@127.0.0.1:1/nothing".into(),
+        role_key: "none".into(),
+        shared: 1,
+        exclusive: 1,
+        system: 1,
+    };
+    let databases = Databases::new(nowhere)?;
+    let mut config = config.clone();
+    config.events.rabbitmq_url = None;
+    Assembly::new(&Ground {
+        config: &config,
+        hosting: &Hosting::whole(),
+        databases: Some(&databases),
+        keys: KeyRing::parse(&KeyRing::generate())?,
+        internal_keys: None,
+        clock: clock.clone(),
+        public_url: "http://localhost".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use plaza_contracts::services::ALL;
+    use plaza_contracts::topology::TOPOLOGY;
+
+    use super::*;
+    use crate::config::{Environment, Flags};
+
+    #[test]
+    fn every_consumer_has_a_queue_that_its_event_is_routed_to() {
+        // Another test may have been quicker.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let config = Config::load(&Flags::default(), &Environment::of(std::iter::empty())).unwrap();
+        let assembly = nowhere(&config, &Clock::system()).unwrap();
+        let mut consumers = 0;
+        for service in ALL {
+            let subscriptions = assembly.services.subscriptions(service).unwrap();
+            for (consumer, event) in subscriptions.names() {
+                assert!(TOPOLOGY.serves(consumer, event), "{consumer} of {event}");
+                consumers += 1;
+            }
         }
-        if services.contains(&BROADCAST) {
-            self.services.broadcast.start(tasks, stop.clone());
-        }
+        assert!(consumers > 5, "only {consumers}");
+        assert_eq!(TOPOLOGY.problems(), Vec::<String>::new());
     }
 }

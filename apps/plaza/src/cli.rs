@@ -8,8 +8,10 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands;
+use crate::commands::doctor::Scope;
 use crate::config::{Config, Environment, Flags};
-use crate::process::{self, Duty};
+use crate::hosting::Duty;
+use crate::process;
 
 /// What `up` usually wants: whoever tries it out may register, and the simulator takes what Meta gives busy numbers.
 const UP: &[(&str, &str)] = &[
@@ -17,8 +19,14 @@ const UP: &[(&str, &str)] = &[
     ("notification.default_rate", "1000"),
 ];
 
+/// What `serve` usually wants: that load balancers see it go.
+const SERVE: &[(&str, &str)] = &[("server.drain_delay_milliseconds", "5000")];
+
 /// What `worker` usually wants: to run on the same machine as `serve`, whose internal listener has its usual port.
-const WORKER: &[(&str, &str)] = &[("server.internal_listen", "127.0.0.1:0")];
+const WORKER: &[(&str, &str)] = &[
+    ("server.internal_listen", "127.0.0.1:0"),
+    ("server.drain_delay_milliseconds", "0"),
+];
 
 /// One multitenant backend: identity, gateway, campaigns.
 #[derive(Debug, Parser)]
@@ -54,8 +62,17 @@ struct Global {
 enum Command {
     /// Run everything on this machine: database, simulator and all services (the default).
     Up(Listen),
-    /// Run everything on the configured database.
-    Serve(Listen),
+    /// Run everything on the configured database, or only some parts of it: `gateway` and names of services. Parts that
+    /// run elsewhere are found by their addresses.
+    #[command(
+        after_help = "Examples:\n  plaza serve\n  plaza serve gateway\n  plaza serve identity access\n\nA process that hosts some parts needs PLAZA_SERVICES__<NAME> for the others, RABBITMQ_URL and PLAZA_INTERNAL_KEY."
+    )]
+    Serve {
+        /// What to host; everything unless named.
+        parts: Vec<String>,
+        #[command(flatten)]
+        listen: Listen,
+    },
     /// Run only background work, beside a `plaza serve` on the same database. Metrics and health are on a port that
     /// is free, unless one is configured.
     #[command(after_help = "Example:\n  plaza worker notification")]
@@ -78,10 +95,77 @@ enum Command {
     /// Bring data in.
     #[command(subcommand)]
     Import(Import),
+    /// The broker's exchanges and queues, and what nobody could consume.
+    #[command(subcommand)]
+    Events(Events),
+    /// Look at everything a process needs, change nothing, and say what to do.
+    Doctor {
+        /// Only whether the database keeps tenants apart: `isolation`.
+        area: Option<Area>,
+    },
+    /// Make a signing key for each part, to be given out one by one instead of `internal.key`.
+    InternalKeys,
     /// Print every route: method, path, who may, which service.
     Routes,
     /// Print the OpenAPI document.
     Openapi,
+}
+
+/// What `doctor` looks at.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Area {
+    /// Whether the database keeps tenants apart.
+    Isolation,
+}
+
+#[derive(Debug, Subcommand)]
+enum Events {
+    /// Print every exchange, queue and event.
+    Topology {
+        /// Declare them on the configured broker.
+        #[arg(long)]
+        apply: bool,
+    },
+    /// What nobody could consume, in the databases and on the broker.
+    #[command(subcommand)]
+    Dlq(Dlq),
+}
+
+#[derive(Debug, Subcommand)]
+enum Dlq {
+    /// One line a letter: queue, event, name, tenant, deliveries, time, reason.
+    List {
+        /// Only those of this queue: the name of a consumer.
+        queue: Option<String>,
+    },
+    /// Deliver letters again.
+    Replay(Selection),
+    /// Throw letters away.
+    Discard(Selection),
+}
+
+/// One letter, or all of a queue.
+#[derive(Debug, Args)]
+#[group(required = false)]
+struct Selection {
+    /// The queue: the name of a consumer.
+    queue: String,
+    /// The event's id.
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    event: Option<String>,
+    /// All of the queue.
+    #[arg(long)]
+    all: bool,
+}
+
+impl From<Dlq> for commands::events::Letters {
+    fn from(given: Dlq) -> Self {
+        match given {
+            Dlq::List { queue } => Self::List { queue },
+            Dlq::Replay(Selection { queue, event, .. }) => Self::Replay { queue, event },
+            Dlq::Discard(Selection { queue, event, .. }) => Self::Discard { queue, event },
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -89,7 +173,7 @@ struct Listen {
     /// The public listener; port 0 picks one.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// The internal listener: metrics and health.
+    /// The internal listener: metrics, health, and the services for each other.
     #[arg(long, value_name = "ADDRESS")]
     internal_listen: Option<SocketAddr>,
 }
@@ -167,17 +251,26 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         anyhow::bail!("a TLS provider is installed already");
     }
     let environment = Environment::read();
-    let config = Config::load(&cli.flags(), &environment)?;
+    let flags = cli.flags();
+    let config = Config::load(&flags, &environment)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(dispatch(cli.command, config, &environment))
+    runtime.block_on(dispatch(cli.command, config, &flags, &environment))
 }
 
-async fn dispatch(command: Option<Command>, config: Config, environment: &Environment) -> anyhow::Result<()> {
+async fn dispatch(
+    command: Option<Command>,
+    config: Config,
+    flags: &Flags,
+    environment: &Environment,
+) -> anyhow::Result<()> {
     match command {
         None | Some(Command::Up(_)) => run_process(config, environment, Duty::Up).await,
-        Some(Command::Serve(_)) => run_process(config, environment, Duty::Serve).await,
+        Some(Command::Serve { parts, .. }) => {
+            let parts = commands::parts::hosted(&parts)?;
+            run_process(config, environment, Duty::Serve(parts)).await
+        }
         Some(Command::Worker { services, .. }) => {
-            let services = commands::worker::named(&services)?;
+            let services = commands::parts::worked_on(&services)?;
             run_process(config, environment, Duty::Work(services)).await
         }
         Some(Command::Migrate) => commands::migrate::run(config).await,
@@ -188,13 +281,26 @@ async fn dispatch(command: Option<Command>, config: Config, environment: &Enviro
             tenant,
             country,
         })) => commands::import::run(config, environment, &file, &tenant, country.as_deref()).await,
+        Some(Command::Events(Events::Topology { apply })) => commands::events::topology(&config, apply).await,
+        Some(Command::Events(Events::Dlq(what))) => {
+            commands::events::letters(config, environment, what.into()).await
+        }
+        Some(Command::Doctor { area }) => {
+            let scope = match area {
+                None => Scope::All,
+                Some(Area::Isolation) => Scope::Isolation,
+            };
+            let broker = commands::events::probe(&config)?;
+            commands::doctor::run(&config, flags, environment, scope, broker).await
+        }
+        Some(Command::InternalKeys) => commands::internal_keys::run(),
         Some(Command::Routes) => commands::routes::run(&config),
         Some(Command::Openapi) => commands::openapi::run(&config),
     }
 }
 
 async fn run_process(config: Config, environment: &Environment, duty: Duty) -> anyhow::Result<()> {
-    let telemetry = plaza_telemetry::init(&config.telemetry)?;
+    let telemetry = plaza_telemetry::init_for(&config.telemetry, &duty.to_string())?;
     process::run(config, environment, telemetry, duty).await
 }
 
@@ -210,11 +316,12 @@ impl Cli {
         flags.push("telemetry.format", self.global.log_format.as_ref());
         flags.usual = match &self.command {
             None | Some(Command::Up(_)) => UP,
+            Some(Command::Serve { .. }) => SERVE,
             Some(Command::Worker { .. }) => WORKER,
             Some(_) => &[],
         };
         match &self.command {
-            Some(Command::Up(listen) | Command::Serve(listen) | Command::Worker { listen, .. }) => {
+            Some(Command::Up(listen) | Command::Serve { listen, .. } | Command::Worker { listen, .. }) => {
                 flags.push("server.listen", listen.listen);
                 flags.push("server.internal_listen", listen.internal_listen);
             }

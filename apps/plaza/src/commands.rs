@@ -1,10 +1,13 @@
 //! The commands that are not a long-running process.
 
+pub(crate) mod doctor;
+pub(crate) mod events;
 pub(crate) mod import;
+pub(crate) mod internal_keys;
 pub(crate) mod migrate;
 pub(crate) mod openapi;
 mod operator;
+pub(crate) mod parts;
 pub(crate) mod routes;
 pub(crate) mod seed;
 pub(crate) mod simulator;
-pub(crate) mod worker;

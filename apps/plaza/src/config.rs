@@ -18,7 +18,9 @@ use toml::{Table, Value};
 
 pub(crate) use environment::Environment;
 pub(crate) use errors::ConfigError;
-pub(crate) use sections::{DatabaseSection, DevelopmentSection, ServerSection};
+pub(crate) use sections::{
+    DatabaseSection, DevelopmentSection, EventsSection, InternalSection, ServerSection, ServicesSection,
+};
 
 /// Everything a process is told.
 #[derive(Debug, Clone)]
@@ -33,6 +35,12 @@ pub(crate) struct Config {
     pub(crate) logins: BTreeMap<ServiceName, plaza_database::Login>,
     /// `id:base64[,…]`: the keys that secrets at rest are sealed with.
     pub(crate) encryption_key: Option<SecretString>,
+    /// How events travel.
+    pub(crate) events: EventsSection,
+    /// Where services of other processes are.
+    pub(crate) services: ServicesSection,
+    /// How processes know each other.
+    pub(crate) internal: InternalSection,
     /// The front door.
     pub(crate) gateway: plaza_gateway::GatewaySettings,
     /// The provider simulator.
@@ -103,6 +111,9 @@ impl Config {
         let given = agreement::Given::of(&table);
         let server = section(&mut table, "server", problems);
         let database = section(&mut table, "database", problems);
+        let events = section(&mut table, "events", problems);
+        let services = section(&mut table, "services", problems);
+        let internal = section(&mut table, "internal", problems);
         let gateway = section(&mut table, "gateway", problems);
         let simulator = section(&mut table, "simulator", problems);
         let telemetry = section(&mut table, "telemetry", problems);
@@ -119,6 +130,9 @@ impl Config {
             database: database?,
             logins: environment.logins(),
             encryption_key,
+            events: events?,
+            services: services?,
+            internal: internal?,
             gateway: gateway?,
             simulator: simulator?,
             telemetry: telemetry?,
@@ -191,9 +205,10 @@ fn set(table: &mut Table, key: &str, text: &str) {
 
 /// Secrets and lists of digits stay text: only keys that hold a number are given one by serde's own rules.
 fn typed(key: &str, text: &str) -> Value {
-    let secret = ["url", "role_key", "encryption_key", "secret", "token"]
+    let secret = ["url", "key", "secret", "token", "headers"]
         .iter()
-        .any(|end| key.ends_with(end));
+        .any(|end| key.ends_with(end))
+        || key.starts_with("internal.");
     match text {
         "true" => Value::Boolean(true),
         "false" => Value::Boolean(false),

@@ -10,9 +10,11 @@ mod assembly;
 mod cli;
 mod commands;
 mod config;
+mod hosting;
 mod local;
 mod process;
 mod secrets;
 mod signals;
+mod trust;
 
 pub use cli::run;

@@ -28,6 +28,8 @@ pub(crate) struct Local {
     pub(crate) database: DatabaseSettings,
     /// What secrets at rest are sealed with.
     pub(crate) encryption_key: SecretString,
+    /// What the services' signing keys are derived from, where the configuration gives none.
+    pub(crate) internal_key: Option<SecretString>,
 }
 
 /// Makes the data folder, private.
@@ -71,11 +73,13 @@ impl Local {
                 .get_or_insert_with(|| secrets.simulator_app_secret.clone())
                 .clone();
         }
+        let internal_key = Some(secrets.internal_key());
         let encryption_key = config.encryption_key.clone().unwrap_or(secrets.encryption_key);
         Ok(Self {
             cluster,
             database: settings(config, url, role_key),
             encryption_key,
+            internal_key,
         })
     }
 
@@ -112,6 +116,7 @@ impl Local {
             cluster: None,
             database,
             encryption_key: encryption_key.clone(),
+            internal_key: None,
         })
     }
 

@@ -7,39 +7,31 @@
 //! Read this file first, then `process/running.rs` (what runs, and in which order it ends).
 
 mod announcement;
+mod inside;
 mod listeners;
 mod place;
 mod running;
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use plaza_crypto::KeyRing;
 use plaza_database::{Database, Databases};
-use plaza_kernel::{Clock, ServiceName};
+use plaza_kernel::Clock;
 use plaza_telemetry::Telemetry;
 
 use crate::addresses::Addresses;
 use crate::assembly::{Assembly, Ground};
 use crate::config::{Config, Environment};
+use crate::hosting::{Duty, Hosting};
 use crate::local::{Local, make_data_folder};
 use crate::signals::Signals;
+use crate::trust;
 
 use listeners::Listeners;
 pub(crate) use listeners::bind;
 use running::Running;
-
-/// What a process is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Duty {
-    /// `up`: everything, with what a laptop needs.
-    Up,
-    /// `serve`: everything, on the configured database.
-    Serve,
-    /// `worker`: the background work of these services, without a public listener.
-    Work(Vec<ServiceName>),
-}
 
 /// Runs a process from start to end.
 ///
@@ -53,35 +45,43 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     let begun = Instant::now();
     let mut signals = Signals::install()?;
+    let hosting = Hosting::of(&duty, &config)?;
     let configured = match duty {
         Duty::Up => None,
-        Duty::Serve | Duty::Work(_) => Some(Local::configured(&config)?),
+        // The front door alone needs no database and gets none.
+        Duty::Serve(_) | Duty::Work(_) if hosting.assembles.is_empty() => Some(None),
+        Duty::Serve(_) | Duty::Work(_) => Some(Some(Local::configured(&config)?)),
     };
-    place::check_origin(&config.server, &duty)?;
+    place::check_origin(&config.server, &duty, &hosting)?;
     let folder = make_data_folder(&config)?;
     // Bound before a database is started, so that a port in use is told at once and nothing has to be undone.
-    let listeners = Listeners::bind(&config, &duty).await?;
+    let listeners = Listeners::bind(&config, &duty, &hosting).await?;
     let addresses = listeners.addresses()?;
     let local = match configured {
         Some(local) => local,
         None => tokio::select! {
-            found = Local::find_or_make(&mut config, environment) => found?,
+            found = Local::find_or_make(&mut config, environment) => Some(found?),
             // A cluster that is being started is asked to end when it is dropped.
             signal = signals.next() => anyhow::bail!("{signal} while starting"),
         },
     };
     let start = Start {
         duty,
+        hosting,
         config,
-        telemetry,
+        telemetry: telemetry.clone(),
         folder,
         listeners,
         addresses,
         begun,
     };
-    let result = start.serve(&local, &mut signals).await;
-    if let Some(cluster) = local.cluster {
+    let result = start.serve(local.as_ref(), &mut signals).await;
+    if let Some(cluster) = local.and_then(|local| local.cluster) {
         cluster.stop().await?;
+    }
+    // Last: what went on until here is told too. Whoever asked twice is not kept waiting.
+    if result.is_ok() {
+        telemetry.shutdown();
     }
     result
 }
@@ -89,6 +89,7 @@ pub(crate) async fn run(
 /// What `run` found, for the rest of the process' life.
 struct Start {
     duty: Duty,
+    hosting: Hosting,
     config: Config,
     telemetry: Telemetry,
     /// The data folder.
@@ -100,7 +101,8 @@ struct Start {
 }
 
 impl Start {
-    async fn serve(self, local: &Local, signals: &mut Signals) -> anyhow::Result<()> {
+    async fn serve(self, local: Option<&Local>, signals: &mut Signals) -> anyhow::Result<()> {
+        let longest = self.longest_end();
         let (running, assembly) = tokio::select! {
             begun = self.begin(local) => begun?,
             signal = signals.next() => {
@@ -108,42 +110,51 @@ impl Start {
                 return Ok(());
             }
         };
-        stop_when_asked(&running, signals).await?;
+        stop_when_asked(&running, signals, longest).await?;
         // Services know each other in circles; without them the last connections to the database close.
         assembly.directory.close();
         println!("stopped");
         Ok(())
     }
 
-    async fn begin(mut self, local: &Local) -> anyhow::Result<(Running, Assembly)> {
+    /// How long the end may take before it is given up: what the settings allow, and some time to spare.
+    fn longest_end(&self) -> Duration {
+        let server = &self.config.server;
+        let delay = Duration::from_millis(server.drain_delay_milliseconds);
+        delay * 2 + Duration::from_secs(server.drain_seconds) + Duration::from_secs(10)
+    }
+
+    async fn begin(mut self, local: Option<&Local>) -> anyhow::Result<(Running, Assembly)> {
         let public_url = place::public_url(&self.config.server, self.addresses);
         place::adapt(&mut self.config, &self.duty, &self.folder, self.addresses);
-        if self.duty == Duty::Up {
+        if let (Duty::Up, Some(local)) = (&self.duty, local) {
             local.migrate().await?;
         }
         let clock = Clock::system();
-        let mut assembly = assemble(&self.config, local, &clock, public_url.clone())?;
+        let mut assembly = assemble(&self.config, local, &self.hosting, &clock, public_url.clone())?;
         check_logins(assembly.databases()).await?;
-        let identity = &assembly.services.identity;
-        identity.prepare().await.context("identity cannot start")?;
+        if let Some(identity) = &assembly.services.identity {
+            identity.prepare().await.context("identity cannot start")?;
+        }
 
-        let running = Running::new(self.config, self.telemetry, clock, assembly.databases());
+        let mut running = Running::new(self.config, self.telemetry, clock, &assembly);
         if let Some(listener) = self.listeners.simulator {
             running.start_simulator(listener)?;
         }
-        running.listen_inside(self.listeners.internal);
+        running.look_after_remotes(&assembly);
+        running.listen_inside(self.listeners.internal, &assembly).await?;
         if let Some(listener) = self.listeners.public {
             running.listen_outside(listener, &assembly)?;
-            announcement::offer_setup_link(&assembly, &self.folder, &public_url).await?;
         }
-        running.start_work(&mut assembly, &self.duty);
+        announcement::offer_setup_link(&assembly, &self.folder, &public_url).await?;
+        running.start_work(&mut assembly);
         announcement::announce(self.addresses, &self.folder, self.begun)?;
         Ok((running, assembly))
     }
 }
 
-/// Waits for a signal and ends what runs; a second signal ends the process.
-async fn stop_when_asked(running: &Running, signals: &mut Signals) -> anyhow::Result<()> {
+/// Waits for a signal and ends what runs; a second signal, or the end of all patience, ends the process.
+async fn stop_when_asked(running: &Running, signals: &mut Signals, longest: Duration) -> anyhow::Result<()> {
     let signal = signals.next().await;
     println!("{signal}: stopping; once more to stop at once");
     tokio::select! {
@@ -151,22 +162,36 @@ async fn stop_when_asked(running: &Running, signals: &mut Signals) -> anyhow::Re
         _ = signals.next() => {
             anyhow::bail!("stopped before everything had ended; leases run out and the rest is taken up again")
         }
+        () = tokio::time::sleep(longest) => {
+            anyhow::bail!("not everything ended within {longest:?}; leases run out and the rest is taken up again")
+        }
     }
 }
 
-/// Composes the services of a process.
+/// Composes the parts of a process.
 pub(crate) fn assemble(
     config: &Config,
-    local: &Local,
+    local: Option<&Local>,
+    hosting: &Hosting,
     clock: &Clock,
     public_url: String,
 ) -> anyhow::Result<Assembly> {
-    let databases = Databases::new(local.database.clone()).context("the database settings cannot be used")?;
-    let keys = KeyRing::parse(&local.encryption_key).context("the encryption key cannot be used")?;
+    let databases = local.map(|local| Databases::new(local.database.clone()));
+    let databases = databases
+        .transpose()
+        .context("the database settings cannot be used")?;
+    // The front door alone seals nothing.
+    let keys = match local {
+        Some(local) => KeyRing::parse(&local.encryption_key),
+        None => KeyRing::parse(&KeyRing::generate()),
+    };
+    let own = local.and_then(|local| local.internal_key.as_ref());
     Assembly::new(&Ground {
         config,
-        databases: &databases,
-        keys,
+        hosting,
+        databases: databases.as_ref(),
+        keys: keys.context("the encryption key cannot be used")?,
+        internal_keys: trust::internal_keys(&config.internal, own, hosting)?,
         clock: clock.clone(),
         public_url,
     })

@@ -20,6 +20,10 @@ pub(crate) struct LocalSecrets {
     pub(crate) encryption_key: SecretString,
     /// What the simulator signs its callbacks with.
     pub(crate) simulator_app_secret: SecretString,
+    /// What the services' signing keys are derived from. Folders of earlier versions have none; see
+    /// [`LocalSecrets::internal_key`].
+    #[serde(default)]
+    internal_key: Option<SecretString>,
 }
 
 impl LocalSecrets {
@@ -38,13 +42,23 @@ impl LocalSecrets {
     }
 }
 
+impl LocalSecrets {
+    /// What the services' signing keys are derived from. It never leaves the machine, so a new one at each start does
+    /// as well where the folder has none.
+    pub(crate) fn internal_key(&self) -> SecretString {
+        self.internal_key.clone().unwrap_or_else(random_token)
+    }
+}
+
 fn fresh() -> String {
     let encryption_key = KeyRing::generate();
     format!(
         "# Made by Plaza at its first start. Keep it with the data: without it nothing sealed can be opened.\n\
-         role_key = \"{}\"\nencryption_key = \"{}\"\nsimulator_app_secret = \"{}\"\n",
+         role_key = \"{}\"\nencryption_key = \"{}\"\nsimulator_app_secret = \"{}\"\n\
+         internal_key = \"{}\"\n",
         random_token().expose_secret(),
         encryption_key.expose_secret(),
+        random_token().expose_secret(),
         random_token().expose_secret(),
     )
 }

@@ -50,6 +50,204 @@ pub struct BatchCheckReply {
     #[prost(message, repeated, tag = "1")]
     pub replies: ::prost::alloc::vec::Vec<CheckReply>,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExplainRequest {
+    #[prost(string, tag = "1")]
+    pub tenant_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub user_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub menu: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub action: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExplainReply {
+    #[prost(bool, tag = "1")]
+    pub allowed: bool,
+    /// Why: the first that holds of
+    ///    unknown_permission  the catalogue has no such permission
+    ///    tenant_closed       the tenant is suspended or being deleted
+    ///    not_a_member        the user does not belong to the tenant
+    ///    member_not_active   the member was invited and has not come, or is disabled
+    ///    owner               allowed: owners may do everything
+    ///    menu_off            the tenant does not have this product area
+    ///    granted             allowed: a role of the member grants it
+    ///    not_granted         no role of the member grants it: `permission` is what is missing
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    /// `menu.action`, as it was asked for.
+    #[prost(string, tag = "3")]
+    pub permission: ::prost::alloc::string::String,
+    /// The version of the tenant's grants that this is about.
+    #[prost(int64, tag = "4")]
+    pub version: i64,
+    /// provisioning, active, suspended, deleting
+    #[prost(string, tag = "5")]
+    pub tenant_status: ::prost::alloc::string::String,
+    /// owner, member; empty for a stranger.
+    #[prost(string, tag = "6")]
+    pub member_role: ::prost::alloc::string::String,
+    /// invited, active, disabled; empty for a stranger.
+    #[prost(string, tag = "7")]
+    pub member_status: ::prost::alloc::string::String,
+    /// Whether the tenant has the product area.
+    #[prost(bool, tag = "8")]
+    pub menu_on: bool,
+    /// The member's roles, and the roles of the tenant that would grant it, oldest first.
+    #[prost(message, repeated, tag = "9")]
+    pub roles: ::prost::alloc::vec::Vec<ExplainedRole>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExplainedRole {
+    #[prost(string, tag = "1")]
+    pub role_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// The member has it.
+    #[prost(bool, tag = "3")]
+    pub held: bool,
+    /// It grants the permission.
+    #[prost(bool, tag = "4")]
+    pub grants: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Role {
+    #[prost(string, tag = "1")]
+    pub role_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// The default role it was made from: administrator, editor, viewer; empty for a tenant's own.
+    #[prost(string, tag = "3")]
+    pub template: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "4")]
+    pub permissions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, tag = "5")]
+    pub created_at: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListRolesRequest {
+    #[prost(string, tag = "1")]
+    pub tenant_id: ::prost::alloc::string::String,
+    /// Empty for all roles of the tenant; otherwise those of this member.
+    #[prost(string, tag = "2")]
+    pub user_id: ::prost::alloc::string::String,
+    /// 1 to 200; 0 for 50.
+    #[prost(uint32, tag = "3")]
+    pub limit: u32,
+    /// The `next_cursor` of the page before; empty for the first page.
+    #[prost(string, tag = "4")]
+    pub cursor: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListRolesReply {
+    #[prost(message, repeated, tag = "1")]
+    pub roles: ::prost::alloc::vec::Vec<Role>,
+    /// Empty on the last page.
+    #[prost(string, tag = "2")]
+    pub next_cursor: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateRoleRequest {
+    #[prost(string, tag = "1")]
+    pub tenant_id: ::prost::alloc::string::String,
+    /// 1 to 60 printable characters.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "3")]
+    pub permissions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteRoleRequest {
+    #[prost(string, tag = "1")]
+    pub tenant_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub role_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteRoleReply {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AssignRoleRequest {
+    #[prost(string, tag = "1")]
+    pub tenant_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub role_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub user_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AssignRoleReply {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnassignRoleRequest {
+    #[prost(string, tag = "1")]
+    pub tenant_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub role_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub user_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnassignRoleReply {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListAssignmentsRequest {
+    #[prost(string, tag = "1")]
+    pub tenant_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub role_id: ::prost::alloc::string::String,
+    /// 1 to 200; 0 for 50.
+    #[prost(uint32, tag = "3")]
+    pub limit: u32,
+    /// The `next_cursor` of the page before; empty for the first page.
+    #[prost(string, tag = "4")]
+    pub cursor: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListAssignmentsReply {
+    #[prost(message, repeated, tag = "1")]
+    pub assignments: ::prost::alloc::vec::Vec<Assignment>,
+    /// Empty on the last page.
+    #[prost(string, tag = "2")]
+    pub next_cursor: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Assignment {
+    #[prost(string, tag = "1")]
+    pub user_id: ::prost::alloc::string::String,
+    /// Since when the user has the role.
+    #[prost(string, tag = "2")]
+    pub created_at: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListMenusRequest {
+    #[prost(string, tag = "1")]
+    pub tenant_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListMenusReply {
+    #[prost(message, repeated, tag = "1")]
+    pub menus: ::prost::alloc::vec::Vec<Menu>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Menu {
+    #[prost(string, tag = "1")]
+    pub menu: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "2")]
+    pub actions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListPermissionsRequest {
+    #[prost(string, tag = "1")]
+    pub tenant_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub user_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListPermissionsReply {
+    #[prost(int64, tag = "1")]
+    pub version: i64,
+    #[prost(string, repeated, tag = "2")]
+    pub permissions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
 /// Generated client implementations.
 pub mod access_client {
     #![allow(
@@ -61,7 +259,7 @@ pub mod access_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// What members may do.
+    /// What members may do. Called by: gateway and every service. Explain: gateway.
     #[derive(Debug, Clone)]
     pub struct AccessClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -175,7 +373,8 @@ pub mod access_client {
                 .insert(GrpcMethod::new("plaza.access.v1.Access", "Grants"));
             self.inner.unary(req, path, codec).await
         }
-        /// One decision.
+        /// One decision: whether the member's roles grant the permission. Who is in the tenant, and as what, is not asked here:
+        /// an owner may do everything even without a role, and a stranger has no roles.
         pub async fn check(
             &mut self,
             request: impl tonic::IntoRequest<super::CheckRequest>,
@@ -197,7 +396,7 @@ pub mod access_client {
                 .insert(GrpcMethod::new("plaza.access.v1.Access", "Check"));
             self.inner.unary(req, path, codec).await
         }
-        /// At most 100 decisions, in order.
+        /// At most 100 decisions, in order. TOO_MANY_CHECKS.
         pub async fn batch_check(
             &mut self,
             request: impl tonic::IntoRequest<super::BatchCheckRequest>,
@@ -220,6 +419,30 @@ pub mod access_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("plaza.access.v1.Access", "BatchCheck"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Why a member may or may not do something: which roles grant it, and what stands in the way. Asks identity and tenancy
+        /// about the member and the tenant. For a person: about themselves, or with `roles.view`; otherwise FORBIDDEN.
+        /// TENANT_NOT_FOUND.
+        pub async fn explain(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExplainRequest>,
+        ) -> std::result::Result<tonic::Response<super::ExplainReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plaza.access.v1.Access/Explain",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plaza.access.v1.Access", "Explain"));
             self.inner.unary(req, path, codec).await
         }
     }
@@ -247,18 +470,26 @@ pub mod access_server {
             &self,
             request: tonic::Request<super::GrantsRequest>,
         ) -> std::result::Result<tonic::Response<super::GrantsReply>, tonic::Status>;
-        /// One decision.
+        /// One decision: whether the member's roles grant the permission. Who is in the tenant, and as what, is not asked here:
+        /// an owner may do everything even without a role, and a stranger has no roles.
         async fn check(
             &self,
             request: tonic::Request<super::CheckRequest>,
         ) -> std::result::Result<tonic::Response<super::CheckReply>, tonic::Status>;
-        /// At most 100 decisions, in order.
+        /// At most 100 decisions, in order. TOO_MANY_CHECKS.
         async fn batch_check(
             &self,
             request: tonic::Request<super::BatchCheckRequest>,
         ) -> std::result::Result<tonic::Response<super::BatchCheckReply>, tonic::Status>;
+        /// Why a member may or may not do something: which roles grant it, and what stands in the way. Asks identity and tenancy
+        /// about the member and the tenant. For a person: about themselves, or with `roles.view`; otherwise FORBIDDEN.
+        /// TENANT_NOT_FOUND.
+        async fn explain(
+            &self,
+            request: tonic::Request<super::ExplainRequest>,
+        ) -> std::result::Result<tonic::Response<super::ExplainReply>, tonic::Status>;
     }
-    /// What members may do.
+    /// What members may do. Called by: gateway and every service. Explain: gateway.
     #[derive(Debug)]
     pub struct AccessServer<T> {
         inner: Arc<T>,
@@ -507,6 +738,49 @@ pub mod access_server {
                     };
                     Box::pin(fut)
                 }
+                "/plaza.access.v1.Access/Explain" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExplainSvc<T: Access>(pub Arc<T>);
+                    impl<T: Access> tonic::server::UnaryService<super::ExplainRequest>
+                    for ExplainSvc<T> {
+                        type Response = super::ExplainReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExplainRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Access>::explain(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExplainSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 _ => {
                     Box::pin(async move {
                         let mut response = http::Response::new(
@@ -544,6 +818,816 @@ pub mod access_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "plaza.access.v1.Access";
     impl<T> tonic::server::NamedService for AccessServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated client implementations.
+pub mod roles_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// The roles of a tenant and who has them. Called by: gateway. For a person: the permission that each method names, otherwise
+    /// FORBIDDEN; and nobody hands out more than they hold, or anything to themselves.
+    #[derive(Debug, Clone)]
+    pub struct RolesClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> RolesClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> RolesClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            RolesClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// The tenant's roles, or those of one member, oldest first. `roles.view`; their own without it. INVALID_PAGE.
+        pub async fn list_roles(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListRolesRequest>,
+        ) -> std::result::Result<tonic::Response<super::ListRolesReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plaza.access.v1.Roles/ListRoles",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plaza.access.v1.Roles", "ListRoles"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Makes a role. `roles.create`. GRANTS_TOO_MUCH, ROLE_NAME_TAKEN; INVALID_ROLE with the fields that were not acceptable.
+        pub async fn create_role(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateRoleRequest>,
+        ) -> std::result::Result<tonic::Response<super::Role>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plaza.access.v1.Roles/CreateRole",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plaza.access.v1.Roles", "CreateRole"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Removes a role of the tenant's own and takes it from everybody who has it. `roles.delete`. ROLE_NOT_FOUND, DEFAULT_ROLE.
+        pub async fn delete_role(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteRoleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteRoleReply>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plaza.access.v1.Roles/DeleteRole",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plaza.access.v1.Roles", "DeleteRole"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives a role to a member; giving it twice is giving it once. `roles.assign`. ROLE_NOT_FOUND, GRANTS_TOO_MUCH.
+        pub async fn assign_role(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AssignRoleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AssignRoleReply>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plaza.access.v1.Roles/AssignRole",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plaza.access.v1.Roles", "AssignRole"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes a role from a member; taking what the member does not have changes nothing. `roles.assign`. ROLE_NOT_FOUND,
+        /// GRANTS_TOO_MUCH.
+        pub async fn unassign_role(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UnassignRoleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UnassignRoleReply>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plaza.access.v1.Roles/UnassignRole",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plaza.access.v1.Roles", "UnassignRole"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Who has a role, by user. `roles.view`. ROLE_NOT_FOUND, INVALID_PAGE.
+        pub async fn list_assignments(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListAssignmentsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAssignmentsReply>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plaza.access.v1.Roles/ListAssignments",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plaza.access.v1.Roles", "ListAssignments"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The product areas that the tenant has, in the order in which they are shown, with all that may be done there.
+        /// Everybody in the tenant.
+        pub async fn list_menus(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListMenusRequest>,
+        ) -> std::result::Result<tonic::Response<super::ListMenusReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plaza.access.v1.Roles/ListMenus",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plaza.access.v1.Roles", "ListMenus"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// What the roles of a member grant, by name. `roles.view`; their own without it.
+        pub async fn list_permissions(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListPermissionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPermissionsReply>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plaza.access.v1.Roles/ListPermissions",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plaza.access.v1.Roles", "ListPermissions"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod roles_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with RolesServer.
+    #[async_trait]
+    pub trait Roles: std::marker::Send + std::marker::Sync + 'static {
+        /// The tenant's roles, or those of one member, oldest first. `roles.view`; their own without it. INVALID_PAGE.
+        async fn list_roles(
+            &self,
+            request: tonic::Request<super::ListRolesRequest>,
+        ) -> std::result::Result<tonic::Response<super::ListRolesReply>, tonic::Status>;
+        /// Makes a role. `roles.create`. GRANTS_TOO_MUCH, ROLE_NAME_TAKEN; INVALID_ROLE with the fields that were not acceptable.
+        async fn create_role(
+            &self,
+            request: tonic::Request<super::CreateRoleRequest>,
+        ) -> std::result::Result<tonic::Response<super::Role>, tonic::Status>;
+        /// Removes a role of the tenant's own and takes it from everybody who has it. `roles.delete`. ROLE_NOT_FOUND, DEFAULT_ROLE.
+        async fn delete_role(
+            &self,
+            request: tonic::Request<super::DeleteRoleRequest>,
+        ) -> std::result::Result<tonic::Response<super::DeleteRoleReply>, tonic::Status>;
+        /// Gives a role to a member; giving it twice is giving it once. `roles.assign`. ROLE_NOT_FOUND, GRANTS_TOO_MUCH.
+        async fn assign_role(
+            &self,
+            request: tonic::Request<super::AssignRoleRequest>,
+        ) -> std::result::Result<tonic::Response<super::AssignRoleReply>, tonic::Status>;
+        /// Takes a role from a member; taking what the member does not have changes nothing. `roles.assign`. ROLE_NOT_FOUND,
+        /// GRANTS_TOO_MUCH.
+        async fn unassign_role(
+            &self,
+            request: tonic::Request<super::UnassignRoleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UnassignRoleReply>,
+            tonic::Status,
+        >;
+        /// Who has a role, by user. `roles.view`. ROLE_NOT_FOUND, INVALID_PAGE.
+        async fn list_assignments(
+            &self,
+            request: tonic::Request<super::ListAssignmentsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAssignmentsReply>,
+            tonic::Status,
+        >;
+        /// The product areas that the tenant has, in the order in which they are shown, with all that may be done there.
+        /// Everybody in the tenant.
+        async fn list_menus(
+            &self,
+            request: tonic::Request<super::ListMenusRequest>,
+        ) -> std::result::Result<tonic::Response<super::ListMenusReply>, tonic::Status>;
+        /// What the roles of a member grant, by name. `roles.view`; their own without it.
+        async fn list_permissions(
+            &self,
+            request: tonic::Request<super::ListPermissionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPermissionsReply>,
+            tonic::Status,
+        >;
+    }
+    /// The roles of a tenant and who has them. Called by: gateway. For a person: the permission that each method names, otherwise
+    /// FORBIDDEN; and nobody hands out more than they hold, or anything to themselves.
+    #[derive(Debug)]
+    pub struct RolesServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> RolesServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for RolesServer<T>
+    where
+        T: Roles,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/plaza.access.v1.Roles/ListRoles" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListRolesSvc<T: Roles>(pub Arc<T>);
+                    impl<T: Roles> tonic::server::UnaryService<super::ListRolesRequest>
+                    for ListRolesSvc<T> {
+                        type Response = super::ListRolesReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListRolesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Roles>::list_roles(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListRolesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plaza.access.v1.Roles/CreateRole" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateRoleSvc<T: Roles>(pub Arc<T>);
+                    impl<T: Roles> tonic::server::UnaryService<super::CreateRoleRequest>
+                    for CreateRoleSvc<T> {
+                        type Response = super::Role;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateRoleRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Roles>::create_role(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateRoleSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plaza.access.v1.Roles/DeleteRole" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteRoleSvc<T: Roles>(pub Arc<T>);
+                    impl<T: Roles> tonic::server::UnaryService<super::DeleteRoleRequest>
+                    for DeleteRoleSvc<T> {
+                        type Response = super::DeleteRoleReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteRoleRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Roles>::delete_role(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteRoleSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plaza.access.v1.Roles/AssignRole" => {
+                    #[allow(non_camel_case_types)]
+                    struct AssignRoleSvc<T: Roles>(pub Arc<T>);
+                    impl<T: Roles> tonic::server::UnaryService<super::AssignRoleRequest>
+                    for AssignRoleSvc<T> {
+                        type Response = super::AssignRoleReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AssignRoleRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Roles>::assign_role(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AssignRoleSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plaza.access.v1.Roles/UnassignRole" => {
+                    #[allow(non_camel_case_types)]
+                    struct UnassignRoleSvc<T: Roles>(pub Arc<T>);
+                    impl<
+                        T: Roles,
+                    > tonic::server::UnaryService<super::UnassignRoleRequest>
+                    for UnassignRoleSvc<T> {
+                        type Response = super::UnassignRoleReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UnassignRoleRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Roles>::unassign_role(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UnassignRoleSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plaza.access.v1.Roles/ListAssignments" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListAssignmentsSvc<T: Roles>(pub Arc<T>);
+                    impl<
+                        T: Roles,
+                    > tonic::server::UnaryService<super::ListAssignmentsRequest>
+                    for ListAssignmentsSvc<T> {
+                        type Response = super::ListAssignmentsReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListAssignmentsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Roles>::list_assignments(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListAssignmentsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plaza.access.v1.Roles/ListMenus" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListMenusSvc<T: Roles>(pub Arc<T>);
+                    impl<T: Roles> tonic::server::UnaryService<super::ListMenusRequest>
+                    for ListMenusSvc<T> {
+                        type Response = super::ListMenusReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListMenusRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Roles>::list_menus(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListMenusSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plaza.access.v1.Roles/ListPermissions" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListPermissionsSvc<T: Roles>(pub Arc<T>);
+                    impl<
+                        T: Roles,
+                    > tonic::server::UnaryService<super::ListPermissionsRequest>
+                    for ListPermissionsSvc<T> {
+                        type Response = super::ListPermissionsReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListPermissionsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Roles>::list_permissions(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListPermissionsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for RolesServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "plaza.access.v1.Roles";
+    impl<T> tonic::server::NamedService for RolesServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -3,10 +3,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod both;
+mod callers;
 mod events;
+mod events_page;
+mod failing;
 mod latency;
+mod listener;
 mod loopback;
+mod peers;
 mod permissions;
+mod scene;
 mod stub_access;
 mod stub_tenancy;
+mod topology;
 mod transports;
+mod trust;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use plaza_contracts::proto::access::access_server::{Access, AccessServer};
 use plaza_contracts::proto::access::{
-    BatchCheckReply, BatchCheckRequest, CheckReply, CheckRequest, GrantsReply, GrantsRequest, VersionReply,
-    VersionRequest,
+    BatchCheckReply, BatchCheckRequest, CheckReply, CheckRequest, ExplainReply, ExplainRequest, GrantsReply,
+    GrantsRequest, VersionReply, VersionRequest,
 };
-use plaza_contracts::services::ACCESS;
+use plaza_contracts::services::{ACCESS, GATEWAY};
 use plaza_rpc::{Directory, RpcSettings, Transport};
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
@@ -48,7 +48,7 @@ impl StubAccess {
     pub(crate) fn transport(&self) -> Transport {
         let directory = Directory::new(RpcSettings::default());
         directory.host(ACCESS, Routes::new(AccessServer::new(self.clone())));
-        directory.transport(ACCESS)
+        directory.acting_as(GATEWAY).transport(ACCESS)
     }
 
     fn here(&self) -> Result<(), Status> {
@@ -88,6 +88,10 @@ impl Access for StubAccess {
     }
 
     async fn batch_check(&self, _: Request<BatchCheckRequest>) -> Result<Response<BatchCheckReply>, Status> {
+        Err(Status::unimplemented("not part of this stub"))
+    }
+
+    async fn explain(&self, _: Request<ExplainRequest>) -> Result<Response<ExplainReply>, Status> {
         Err(Status::unimplemented("not part of this stub"))
     }
 }

@@ -1,12 +1,15 @@
-//! A tenancy that answers, refuses, dawdles, talks too much and panics, as its slug says.
+//! A tenancy that answers, refuses, dawdles, talks too much, asks on and panics, as its slug says.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use plaza_contracts::proto::tenancy::tenancy_client::TenancyClient;
 use plaza_contracts::proto::tenancy::tenancy_server::{Tenancy, TenancyServer};
 use plaza_contracts::proto::tenancy::{GetRequest, ResolveRequest, Tenant};
 use plaza_kernel::{Failure, FieldError, Kind, RequestId};
+use plaza_rpc::{Peer, Transport};
+use plaza_telemetry::trace::{self, TraceContext};
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
@@ -61,12 +64,23 @@ impl Failure for StubError {
 pub(crate) struct StubTenancy {
     /// Calls that came to their end, as opposed to those that were given up.
     pub(crate) finished: Arc<AtomicUsize>,
+    /// Calls that began.
+    pub(crate) begun: Arc<AtomicUsize>,
+    /// Whom it asks on, in its turn.
+    pub(crate) next: Arc<OnceLock<TenancyClient<Transport>>>,
 }
 
 impl StubTenancy {
     pub(crate) fn routes(&self) -> Routes {
         Routes::new(TenancyServer::new(self.clone()))
     }
+}
+
+/// Who calls, as the callee sees it.
+fn name(peer: &Peer) -> String {
+    let caller = peer.caller.as_ref();
+    let subject = caller.map_or_else(|| "nobody".to_owned(), |caller| caller.subject.to_string());
+    format!("{} for {subject}", peer.service)
 }
 
 fn tenant(slug: &str, name: String) -> Tenant {
@@ -82,14 +96,35 @@ fn tenant(slug: &str, name: String) -> Tenant {
 impl Tenancy for StubTenancy {
     async fn resolve(&self, request: Request<ResolveRequest>) -> Result<Response<Tenant>, Status> {
         let request_id = request.extensions().get::<RequestId>().map(ToString::to_string);
+        let peer = request.extensions().get::<Peer>().map(name);
         let slug = request.into_inner().slug;
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        if let Some(slug) = slug.strip_prefix("next ") {
+            let slug = slug.to_owned();
+            return self
+                .next
+                .get()
+                .unwrap()
+                .clone()
+                .resolve(ResolveRequest { slug })
+                .await;
+        }
         let result = match slug.as_str() {
             "missing" => Err(StubError::NotFound),
             "x" => Err(StubError::Slug),
             "often" => Err(StubError::Throttled),
             "broken" => Err(StubError::Database),
             "panics" => panic!("a defect of the callee"),
-            "raw" => return Err(Status::unknown("not one of our statuses")),
+            "raw" => return Err(Status::unknown("the password of the database")),
+            "peer" => Ok(tenant(&slug, peer.unwrap_or_default())),
+            "trace" => Ok(tenant(
+                &slug,
+                trace::current().map(TraceContext::trace_id).unwrap_or_default(),
+            )),
+            "lazy" => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                Ok(tenant(&slug, "Lazy".to_owned()))
+            }
             "slow" => {
                 tokio::time::sleep(Duration::from_secs(2)).await;
                 Ok(tenant(&slug, String::new()))

@@ -36,7 +36,7 @@ const TRUSTED: [&str; 24] = [
     "Baggage",
 ];
 
-fn spellings(name: &str) -> [String; 12] {
+pub(crate) fn spellings(name: &str) -> [String; 12] {
     let capital = |at: usize, character: char| {
         if at.is_multiple_of(2) {
             character.to_ascii_uppercase()

@@ -120,6 +120,14 @@ impl House {
     }
 
     pub(crate) fn with(settings: GatewaySettings, upstream: axum::Router) -> Result<Self, GatewayError> {
+        Self::before(settings, |_| upstreams(&upstream))
+    }
+
+    /// A gateway before these services, who share its clock.
+    pub(crate) fn before(
+        settings: GatewaySettings,
+        upstreams: impl FnOnce(&Clock) -> Upstreams,
+    ) -> Result<Self, GatewayError> {
         let (clock, hand) = Clock::manual(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
         let acme = TenantId::generate(&clock);
         let (identity, tenancy, forge) = (
@@ -128,12 +136,12 @@ impl House {
             Forge::new("key-1"),
         );
         identity.show(Forge::jwks(&[&forge]));
-        let directory = Directory::new(RpcSettings::default());
+        let directory = Directory::new(RpcSettings::default()).acting_as(plaza_contracts::services::GATEWAY);
         directory.host(IDENTITY, identity.routes());
         directory.host(TENANCY, tenancy.routes());
         let gateway = Gateway::new(
             settings,
-            upstreams(&upstream),
+            upstreams(&clock),
             operations(),
             &directory,
             clock.clone(),

@@ -4,6 +4,7 @@
 
 mod cross_origin;
 mod echo;
+mod elsewhere;
 mod forge;
 mod headers;
 mod house;
@@ -11,6 +12,8 @@ mod latency;
 mod matching;
 mod raw;
 mod refusals;
+mod remote;
+mod rough;
 mod sessions;
 mod streaming;
 mod stub_identity;

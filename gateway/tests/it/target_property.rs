@@ -45,7 +45,8 @@ proptest! {
                 prop_assert_eq!(&forwarded, &uri.to_string());
                 let path = forwarded.split('?').next().unwrap();
                 prop_assert!(path.starts_with("/api/v1/auth/public/"), "{}", path);
-                prop_assert!(!path.contains("//") && !path.contains("/..") && !path.contains(';') && !path.contains('\\'), "{}", path);
+                let has_dots = path.split('/').any(|segment| segment == "." || segment == "..");
+                prop_assert!(!path.contains("//") && !has_dots && !path.contains(';') && !path.contains('\\'), "{}", path);
                 prop_assert!(path.is_ascii(), "{}", path);
             }
             status => prop_assert!([400, 401, 404, 405].contains(&status), "{} for {}", status, target),

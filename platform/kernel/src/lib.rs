@@ -1,7 +1,7 @@
 //! Kernel: the words every part of Plaza shares. No I/O happens here.
 //!
 //! Offers     typed ids ([`typed_id!`]), [`TenantId`] and [`Scope`], [`Caller`], [`Clock`], [`Kind`] and
-//!            [`Failure`], [`Event`], [`Page`], [`Permission`], [`ServiceName`]
+//!            [`Failure`], [`Event`], [`topology`], [`Page`], [`Permission`], [`ServiceName`]
 //! Needs      nothing of Plaza
 //!
 //! Read `failure.rs` first: how an error gets its kind and its stable code decides how every verb looks.
@@ -16,6 +16,7 @@ mod permission;
 mod scope;
 mod secret_text;
 mod service;
+pub mod topology;
 
 pub use caller::{Caller, RequestId, SystemRole, UnknownRole};
 pub use clock::{Clock, ManualClock};

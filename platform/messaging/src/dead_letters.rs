@@ -1,10 +1,17 @@
-//! Dead letters: events that a consumer could not consume, kept until somebody replays them.
+//! Dead letters: events that a consumer could not consume, kept until somebody replays or discards them.
+//!
+//! [`DeadLetters`] is the way to all of them, wherever they are: in the databases of the services, or on a broker.
+//! [`list`] and [`replay`] know those of one database.
+
+mod everywhere;
 
 use chrono::{DateTime, Utc};
 use plaza_database::{Database, DatabaseError, row, statements};
 use plaza_kernel::{EventId, TenantId};
 
 use crate::runner;
+
+pub use everywhere::{DeadLetters, DeadLettersError, Letter, Which};
 
 row! {
     /// An event that a consumer could not consume.
@@ -36,6 +43,9 @@ row! {
 }
 
 statements! {
+    /// Throws it away.
+    system static DISCARD: (i64,) => () = "DELETE FROM dead_letters WHERE id = $1 AND state = 'dead'";
+
     /// The dead ones after a number, oldest first.
     system static LIST: (i64, i64) => DeadLetter =
         "SELECT id, consumer, event_id, tenant_id, key, name, source, payload, attempts, error, died_at
@@ -68,4 +78,13 @@ pub async fn replay(database: &Database, id: i64) -> Result<bool, DatabaseError>
     let tx = database.begin_system();
     tx.signal_on_commit(runner::SIGNAL);
     Ok(tx.execute_and_commit(&REPLAY, (id,)).await? > 0)
+}
+
+/// Throws a dead letter away. False if there is no such dead letter.
+async fn discard(database: &Database, id: i64) -> Result<bool, DatabaseError> {
+    Ok(database
+        .begin_system()
+        .execute_and_commit(&DISCARD, (id,))
+        .await?
+        > 0)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use plaza_database::{Database, DatabaseError, TenantTx, row, statements};
 use plaza_kernel::{EventId, TenantId};
+use uuid::Uuid;
 
 use crate::Envelope;
 
@@ -24,10 +25,23 @@ row! {
         created_at: DateTime<Utc>,
         pub(crate) attempts: i32,
         pub(crate) crowded: bool,
+        pub(crate) step: i32,
     }
 }
 
+/// A consumer with free places, and whose turn was last.
+pub(crate) struct Free {
+    pub(crate) consumer: &'static str,
+    pub(crate) places: i32,
+    pub(crate) after: Uuid,
+}
+
 impl Claimed {
+    /// Whose turn it was: facts of the platform have one together.
+    pub(crate) fn turn(&self) -> Uuid {
+        self.tenant_id.map_or(Uuid::nil(), |tenant| tenant.as_uuid())
+    }
+
     /// The event of it.
     pub(crate) fn take_envelope(&mut self) -> Envelope {
         Envelope {
@@ -46,19 +60,50 @@ impl Claimed {
 
 statements! {
     /// Claims the first delivery of each key that nobody works on and that does not wait for its next try, some per
-    /// consumer. Looks at the first 256 such rows, so that a long queue of one key costs no more than a short one;
-    /// `crowded` says that there were that many. The lock re-checks rows that another runner claimed meanwhile, and
-    /// skips those whose effect is being committed.
-    system static CLAIM: (Vec<String>, Vec<i32>, f64) => Claimed =
-        "WITH heads AS MATERIALIZED (
-             SELECT head.id, head.crowded
-               FROM unnest($1::text[], $2::int4[]) AS free (consumer, places)
+    /// consumer, and takes tenants in turn: from the one after the last served on, round to it again, until as many have
+    /// something as there are places. Then each gives its first, and those that have more give their second, and so on.
+    ///
+    /// Walks from tenant to tenant by the index, and looks at the first 64 rows of each that could be claimed, so that a
+    /// long queue of one key or one tenant costs no more than a short one; `crowded` says that there were that many. The
+    /// lock re-checks rows that another runner claimed meanwhile, and skips those whose effect is being committed.
+    system static CLAIM: (Vec<String>, Vec<i32>, Vec<Uuid>, f64) => Claimed =
+        "WITH RECURSIVE ring AS (
+             SELECT free.consumer, free.places, free.after, free.after AS turn, false AS wrapped,
+                    NULL::int8[] AS heads, false AS crowded, 0 AS ready, 0 AS step
+               FROM unnest($1::text[], $2::int4[], $3::uuid[]) AS free (consumer, places, after)
+              UNION ALL
+             SELECT r.consumer, r.places, r.after, next.turn, next.wrapped, found.heads, found.crowded,
+                    r.ready + (found.heads IS NOT NULL)::int4, r.step + 1
+               FROM ring r
               CROSS JOIN LATERAL (
-                    SELECT first.id, first.crowded
-                      FROM (SELECT DISTINCT ON (w.tenant_id, w.key) w.id, count(*) OVER () = 256 AS crowded
-                              FROM (SELECT d.id, d.tenant_id, d.key
+                    SELECT ahead.turn, ahead.wrapped
+                      FROM ((SELECT coalesce(d.tenant_id, '00000000-0000-0000-0000-000000000000'::uuid) AS turn,
+                                    r.wrapped
+                               FROM deliveries d
+                              WHERE d.consumer = r.consumer
+                                AND coalesce(d.tenant_id, '00000000-0000-0000-0000-000000000000'::uuid) > r.turn
+                                AND (NOT r.wrapped OR coalesce(
+                                        d.tenant_id, '00000000-0000-0000-0000-000000000000'::uuid) <= r.after)
+                              ORDER BY coalesce(d.tenant_id, '00000000-0000-0000-0000-000000000000'::uuid)
+                              LIMIT 1)
+                              UNION ALL
+                            (SELECT coalesce(d.tenant_id, '00000000-0000-0000-0000-000000000000'::uuid), true
+                               FROM deliveries d
+                              WHERE d.consumer = r.consumer
+                                AND NOT r.wrapped
+                                AND coalesce(d.tenant_id, '00000000-0000-0000-0000-000000000000'::uuid) <= r.after
+                              ORDER BY coalesce(d.tenant_id, '00000000-0000-0000-0000-000000000000'::uuid)
+                              LIMIT 1)) ahead
+                     ORDER BY ahead.wrapped <> r.wrapped
+                     LIMIT 1) next
+              CROSS JOIN LATERAL (
+                    SELECT (array_agg(first.id ORDER BY first.id))[:r.places] AS heads, bool_or(first.crowded) AS crowded
+                      FROM (SELECT DISTINCT ON (w.key) w.id, count(*) OVER () = 64 AS crowded
+                              FROM (SELECT d.id, d.key
                                       FROM deliveries d
-                                     WHERE d.consumer = free.consumer
+                                     WHERE d.consumer = r.consumer
+                                       AND coalesce(d.tenant_id, '00000000-0000-0000-0000-000000000000'::uuid)
+                                           = next.turn
                                        AND (d.next_at IS NULL OR d.next_at <= now())
                                        AND NOT EXISTS (SELECT
                                                          FROM deliveries busy
@@ -68,31 +113,32 @@ statements! {
                                                           AND busy.next_at > now()
                                                           AND busy.id < d.id)
                                      ORDER BY d.id
-                                     LIMIT 256) w
-                             ORDER BY w.tenant_id, w.key, w.id) first
-                     ORDER BY first.id
-                     LIMIT free.places) head),
+                                     LIMIT 64) w
+                             ORDER BY w.key, w.id) first) found
+              WHERE r.ready < r.places),
+         heads AS MATERIALIZED (
+             SELECT ranked.id, ranked.crowded, ranked.step
+               FROM (SELECT head.id, ring.crowded, ring.step, ring.places,
+                            row_number() OVER (PARTITION BY ring.consumer ORDER BY head.round, ring.step) AS place
+                       FROM ring CROSS JOIN LATERAL unnest(ring.heads) WITH ORDINALITY AS head (id, round)) ranked
+              WHERE ranked.place <= ranked.places),
          locked AS MATERIALIZED (
              SELECT d.id
                FROM deliveries d
-              WHERE d.id IN (SELECT id FROM heads)
+              WHERE d.id = ANY (ARRAY(SELECT id FROM heads))
                 AND (d.next_at IS NULL OR d.next_at <= now())
                 FOR UPDATE SKIP LOCKED)
          UPDATE deliveries d
-            SET attempts = d.attempts + 1, next_at = now() + make_interval(secs => $3)
-           FROM locked JOIN heads USING (id)
-          WHERE d.id = locked.id
+            SET attempts = d.attempts + 1, next_at = now() + make_interval(secs => $4)
+           FROM heads
+          WHERE d.id = ANY (ARRAY(SELECT id FROM locked)) AND heads.id = d.id
          RETURNING d.id, d.consumer, d.event_id, d.tenant_id, d.key, d.name, d.version, d.source, d.payload,
-                   d.traceparent, d.created_at, d.attempts, heads.crowded";
+                   d.traceparent, d.created_at, d.attempts, heads.crowded, heads.step";
 
     /// Takes a delivery away, in the transaction of its effect. The row's lock keeps others from it until then; with
     /// another number of attempts somebody else has claimed it since.
     static TAKE_AWAY: (i64, i32) => () =
         "DELETE FROM deliveries WHERE id = $1 AND attempts = $2";
-
-    /// Remembers that a consumer has consumed an event; no row if it had before.
-    static REMEMBER: (String, EventId, DateTime<Utc>) => () =
-        "INSERT INTO inbox (consumer, event_id, done_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 
     /// Tries again later.
     system static POSTPONE: (i64, i32, String, f64) => () =
@@ -119,12 +165,17 @@ statements! {
 /// Claims deliveries: at most so many per consumer, for so long.
 pub(crate) async fn claim(
     database: &Database,
-    places: Vec<(String, i32)>,
+    free: &[Free],
     lasts: Duration,
 ) -> Result<Vec<Claimed>, DatabaseError> {
-    let (consumers, places) = places.into_iter().unzip();
+    let params = (
+        free.iter().map(|one| one.consumer.to_owned()).collect(),
+        free.iter().map(|one| one.places).collect(),
+        free.iter().map(|one| one.after).collect(),
+        lasts.as_secs_f64(),
+    );
     let tx = database.begin_system();
-    let claimed = tx.all(&CLAIM, (consumers, places, lasts.as_secs_f64())).await?;
+    let claimed = tx.all(&CLAIM, params).await?;
     tx.commit().await?;
     Ok(claimed)
 }
@@ -132,16 +183,6 @@ pub(crate) async fn claim(
 /// Whether the delivery is still ours, taking it away.
 pub(crate) async fn take_away(tx: &TenantTx, claimed: &Claimed) -> Result<bool, DatabaseError> {
     Ok(tx.execute(&TAKE_AWAY, (claimed.id, claimed.attempts)).await? > 0)
-}
-
-/// Whether the event is new to the consumer, remembering it.
-pub(crate) async fn remember(
-    tx: &TenantTx,
-    consumer: &str,
-    event: EventId,
-    now: DateTime<Utc>,
-) -> Result<bool, DatabaseError> {
-    Ok(tx.execute(&REMEMBER, (consumer.to_owned(), event, now)).await? > 0)
 }
 
 /// Tries again after the delay.

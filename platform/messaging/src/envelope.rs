@@ -4,24 +4,24 @@ use chrono::{DateTime, Utc};
 use plaza_kernel::{EventId, TenantId};
 
 /// One event on its way. On a broker the body is `payload` and the other fields are headers (CloudEvents 1.0,
-/// binary content mode).
+/// binary content mode; over AMQP their names have the prefix `cloudEvents_`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
-    /// `ce-id`.
+    /// `id`.
     pub id: EventId,
-    /// `ce-type`: the event's name, `tenant.created`.
+    /// `type`: the event's name, `tenant.created`.
     pub name: String,
-    /// `ce-dataschema` version.
+    /// `x-version`: the version of the payload.
     pub version: u16,
-    /// `ce-source`: the service that says so.
+    /// `source`: the service that says so.
     pub source: String,
-    /// `ce-tenantid`; none for facts of the platform itself.
+    /// `tenantid`; none for facts of the platform itself.
     pub tenant: Option<TenantId>,
-    /// `ce-partitionkey`: events of one key keep their order.
+    /// `partitionkey`: events of one key keep their order.
     pub key: String,
-    /// `ce-time`.
+    /// `time`.
     pub at: DateTime<Utc>,
-    /// `ce-traceparent`, W3C form.
+    /// `traceparent`, W3C form.
     pub traceparent: Option<String>,
     /// The body: JSON.
     pub payload: String,

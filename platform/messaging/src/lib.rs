@@ -1,14 +1,17 @@
 //! Messaging: facts from one service to another, none lost, each effective once.
 //!
-//! Owns       in every service's schema: `outbox`, `inbox`, `deliveries` (the in-process queue), `dead_letters`,
-//!            `leases`
-//! Offers     [`outbox::append`], [`Consumer`] and [`Subscriptions`], [`Transport`] with the in-process one, the
-//!            relay and the consumer runner ([`Messaging`]), [`dead_letters`] to list and replay, [`supervised`] for work
-//!            that must not end by a panic
-//! Needs      `kernel`, `database`
+//! Owns       in every service's schema: `outbox`, `inbox`, `deliveries` (the in-process queue), `waiting` (what is in a
+//!            broker's retry queues), `dead_letters`, `leases`; on a broker: exchanges, queues, retry and dead-letter
+//!            queues
+//! Offers     [`outbox::append`], [`Consumer`] and [`Subscriptions`], [`Transport`] with the in-process one and
+//!            [`RabbitMq`], the relay, the consumer runner and the readers of a broker's queues ([`Messaging`]),
+//!            [`DeadLetters`] to list, replay and discard, [`supervised`] for work that must not end by a panic
+//! Needs      `kernel`, `database`, `telemetry` (traces)
 //!
-//! Read `outbox.rs` first, then `relay.rs`, `in_process.rs`, `runner.rs` and `delivery.rs`: the way of an event.
+//! Read `outbox.rs` first, then `relay.rs` and `attempt.rs`; between the two are `in_process.rs`, `runner.rs` and
+//! `delivery.rs`, or `rabbitmq.rs`, `rabbitmq/intake.rs` and `rabbitmq/held.rs`: the two ways of an event.
 
+mod attempt;
 mod consumer;
 pub mod dead_letters;
 mod delivery;
@@ -21,22 +24,24 @@ mod messaging;
 pub mod outbox;
 mod outbox_queue;
 mod pending;
+mod rabbitmq;
 mod relay;
 mod runner;
 mod schema;
 mod settings;
 mod subscriptions;
 mod supervised;
-pub mod trace;
 mod transport;
+mod waiting;
 mod watch;
 
 pub use consumer::{Consumer, Unconsumed};
-pub use dead_letters::DeadLetter;
+pub use dead_letters::{DeadLetter, DeadLetters, DeadLettersError, Letter, Which};
 pub use envelope::Envelope;
 pub use in_process::InProcess;
 pub use messaging::{Messaging, Unsettled};
 pub use pending::{Pending, pending};
+pub use rabbitmq::{BrokerState, RabbitMq, RabbitMqError, RabbitMqSettings, render_topology};
 pub use schema::migrations;
 pub use settings::MessagingSettings;
 pub use subscriptions::Subscriptions;

@@ -3,23 +3,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use plaza_database::{Database, DatabaseError};
 use plaza_kernel::{Clock, ServiceName};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::rabbitmq::Intake;
 use crate::relay::{Relay, Round};
 use crate::runner::Runner;
 use crate::watch::Watch;
-use crate::{InProcess, MessagingSettings, Pending, Subscriptions, Transport, pending, supervised};
+use crate::{InProcess, MessagingSettings, Pending, RabbitMq, Subscriptions, Transport, pending, supervised};
 
-/// The messaging of one process over the in-process transport: every hosted service has its relay and its runners.
+/// The messaging of one process: every hosted service has its relay, its runner, and over a broker a reader of each of
+/// its consumers' queues.
 pub struct Messaging {
     settings: Arc<MessagingSettings>,
     clock: Clock,
     transport: Arc<dyn Transport>,
     in_process: Option<Arc<InProcess>>,
+    broker: Option<Arc<RabbitMq>>,
     hosted: Vec<Hosted>,
 }
 
@@ -29,6 +34,7 @@ struct Hosted {
     relay: Arc<Relay>,
     runner: Arc<Runner>,
     watch: Arc<Watch>,
+    intakes: Vec<Arc<Intake>>,
 }
 
 /// There was still work when the time was over.
@@ -53,23 +59,41 @@ impl Messaging {
         }
     }
 
-    /// The same over another transport. It brings events into `deliveries` by its own means.
+    /// Over RabbitMQ: consumers read their queues there. What is still queued in the database is consumed too.
+    pub fn over_rabbitmq(broker: Arc<RabbitMq>, settings: MessagingSettings, clock: Clock) -> Self {
+        let transport: Arc<dyn Transport> = Arc::<RabbitMq>::clone(&broker);
+        Self {
+            broker: Some(broker),
+            ..Self::over(transport, settings, clock)
+        }
+    }
+
+    /// Over another transport. It brings events into `deliveries` by its own means.
     pub fn over(transport: Arc<dyn Transport>, settings: MessagingSettings, clock: Clock) -> Self {
         Self {
             settings: Arc::new(settings),
             clock,
             transport,
             in_process: None,
+            broker: None,
             hosted: Vec::new(),
         }
     }
 
     /// Hosts a service: its outbox is relayed, its subscriptions are served.
+    ///
+    /// # Panics
+    /// When the topology of the broker has no queue for one of the consumers.
     pub fn host(&mut self, database: Database, subscriptions: Subscriptions) {
         if let Some(in_process) = &self.in_process {
             in_process.serve(database.clone(), &subscriptions);
         }
         let (settings, clock) = (&self.settings, &self.clock);
+        let intakes = self
+            .broker
+            .iter()
+            .flat_map(|broker| Intake::of(broker, &database, &subscriptions, settings, clock).into_iter());
+        let intakes: Vec<Arc<Intake>> = intakes.map(Arc::new).collect();
         let transport = Arc::clone(&self.transport);
         self.hosted.push(Hosted {
             relay: Arc::new(Relay::new(
@@ -85,38 +109,31 @@ impl Messaging {
                 clock.clone(),
             )),
             watch: Arc::new(Watch::new(database.clone(), Arc::clone(settings), clock.clone())),
+            intakes,
             database,
         });
     }
 
-    /// Starts everything hosted. Tasks end after `stop` is cancelled, once what they hold is committed.
+    /// Starts everything hosted. Tasks end after `stop` is cancelled, once what they hold is committed; the connections to
+    /// a broker are closed after that.
     pub fn start(self, tasks: &TaskTracker, stop: CancellationToken) {
-        for Hosted {
-            database,
-            relay,
-            runner,
-            watch,
-        } in self.hosted
-        {
-            let service = database.service();
-            let (relay_stop, runner_stop, watch_stop) = (stop.clone(), stop.clone(), stop.clone());
-            tasks.spawn(supervised(service, "relay", stop.clone(), move || {
-                let (relay, stop) = (Arc::clone(&relay), relay_stop.clone());
-                async move { relay.run(&stop).await }
-            }));
-            tasks.spawn(supervised(service, "runner", stop.clone(), move || {
-                let (runner, stop) = (Arc::clone(&runner), runner_stop.clone());
-                async move { runner.run(&stop).await }
-            }));
-            tasks.spawn(supervised(service, "watch", stop.clone(), move || {
-                let (watch, stop) = (Arc::clone(&watch), watch_stop.clone());
-                async move { watch.run(&stop).await }
-            }));
+        let working = TaskTracker::new();
+        for hosted in self.hosted {
+            hosted.start(tasks, &working, &stop);
+        }
+        working.close();
+        if let Some(broker) = self.broker {
+            tasks.spawn(async move {
+                broker.keep(&stop).await;
+                working.wait().await;
+                broker.close().await;
+            });
         }
     }
 
     /// Without being started: relays and consumes until nothing of the hosted services is pending. For tests and
-    /// one-off commands; retries wait for their delays.
+    /// one-off commands; retries wait for their delays. Over a broker it relays only, and consumes what is queued in the
+    /// database.
     pub async fn drain(&self, within: Duration) -> Result<(), Unsettled> {
         let ends = Instant::now() + within;
         loop {
@@ -153,4 +170,53 @@ impl Messaging {
         }
         Ok(())
     }
+}
+
+impl Hosted {
+    fn start(self, tasks: &TaskTracker, working: &TaskTracker, stop: &CancellationToken) {
+        let service = self.database.service();
+        let spawn = |part, work: Work| {
+            let work = supervised(service, part, stop.clone(), {
+                let stop = stop.clone();
+                move || work(stop.clone())
+            });
+            tasks.spawn(working.track_future(work));
+        };
+        let Self {
+            relay,
+            runner,
+            watch,
+            intakes,
+            ..
+        } = self;
+        spawn(
+            "relay",
+            works(relay, |relay, stop| async move { relay.run(&stop).await }),
+        );
+        spawn(
+            "runner",
+            works(runner, |runner, stop| async move { runner.run(&stop).await }),
+        );
+        spawn(
+            "watch",
+            works(watch, |watch, stop| async move { watch.run(&stop).await }),
+        );
+        for intake in intakes {
+            spawn(
+                "intake",
+                works(intake, |intake, stop| async move { intake.run(&stop).await }),
+            );
+        }
+    }
+}
+
+/// Begins a part's work, again and again if need be.
+type Work = Box<dyn Fn(CancellationToken) -> BoxFuture<'static, ()> + Send + Sync>;
+
+fn works<P, F>(part: Arc<P>, work: impl Fn(Arc<P>, CancellationToken) -> F + Send + Sync + 'static) -> Work
+where
+    P: Send + Sync + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    Box::new(move |stop| work(Arc::clone(&part), stop).boxed())
 }

@@ -3,8 +3,7 @@
 use chrono::{DateTime, Utc};
 use plaza_database::{DatabaseError, Transaction, statements};
 use plaza_kernel::{Clock, Event, EventId, TenantId};
-
-use crate::trace;
+use plaza_telemetry::trace::{self, TraceContext};
 
 /// The signal that wakes the relay of the service in this process.
 pub(crate) const SIGNAL: &str = "outbox";
@@ -18,6 +17,8 @@ statements! {
 
 /// Writes an event into the outbox of the transaction's service. The aggregate's row has to be locked or written
 /// before, in the same transaction: so the order of ids is the order of commits per key.
+///
+/// The event carries on the trace of the span it is written in.
 ///
 /// The event belongs to the transaction's tenant, and is consumed in a transaction of that tenant. An event written
 /// in a transaction of the platform belongs to no tenant: consumers of this process refuse it.
@@ -33,7 +34,7 @@ pub async fn append<E: Event>(tx: &Transaction, clock: &Clock, event: &E) -> Res
         E::NAME.to_owned(),
         i32::from(E::VERSION),
         payload,
-        trace::current(),
+        trace::current().map(TraceContext::to_traceparent),
         clock.now(),
     );
     tx.execute(&APPEND, params).await?;

@@ -25,10 +25,16 @@ row! {
         payload: String,
         traceparent: Option<String>,
         created_at: DateTime<Utc>,
+        pub(crate) step: i32,
     }
 }
 
 impl Waiting {
+    /// Whose turn it was: facts of the platform have one together.
+    pub(crate) fn turn(&self) -> Uuid {
+        self.tenant_id.map_or(Uuid::nil(), |tenant| tenant.as_uuid())
+    }
+
     pub(crate) fn into_envelope(self) -> Envelope {
         Envelope {
             id: self.event_id,
@@ -56,27 +62,83 @@ row! {
 }
 
 statements! {
-    /// What is due, in order, without what stands behind a failed row of its key; 4 MiB of bodies at most, but one row
-    /// in any case. Never "after the last id seen": a slow transaction commits a lower id later. Only the holder of
-    /// the lease reads anything, so the question can travel in the flight that takes the lease.
-    system static DUE: (i64, String, Uuid) => Waiting =
-        "SELECT id, event_id, tenant_id, key, name, version, source, payload, traceparent, created_at
-           FROM (SELECT d.*, sum(octet_length(d.payload)) OVER (ORDER BY d.id) - octet_length(d.payload) AS ahead
-                   FROM (SELECT o.*
-                           FROM outbox o
-                          WHERE o.parked_at IS NULL
-                            AND (o.next_at IS NULL OR o.next_at <= now())
-                            AND EXISTS (SELECT FROM leases
-                                         WHERE name = $2 AND holder = $3 AND until > now())
-                            AND NOT EXISTS (SELECT
-                                              FROM outbox failed
-                                             WHERE failed.key = o.key
-                                               AND failed.tenant_id IS NOT DISTINCT FROM o.tenant_id
-                                               AND failed.id < o.id
-                                               AND failed.next_at > now()
-                                               AND failed.parked_at IS NULL)
-                          ORDER BY o.id
-                          LIMIT $1) d) due
+    /// What is due, in order per key, without what stands behind a failed row of its key; 4 MiB of bodies at most, but one
+    /// row in any case. Tenants take turns: up to 64 that have something due, from the one after the last served on, give
+    /// their first, then their second, and so on until the page is full.
+    ///
+    /// Never "after the last id seen": a slow transaction commits a lower id later. Only the holder of the lease reads
+    /// anything, so the question can travel in the flight that takes the lease.
+    system static DUE: (i64, String, Uuid, Uuid) => Waiting =
+        "WITH RECURSIVE ring AS (
+             SELECT $4::uuid AS turn, false AS wrapped, false AS due, 0 AS ready, 0 AS step
+              WHERE EXISTS (SELECT FROM leases WHERE name = $2 AND holder = $3 AND until > now())
+              UNION ALL
+             SELECT next.turn, next.wrapped, found.due, r.ready + found.due::int4, r.step + 1
+               FROM ring r
+              CROSS JOIN LATERAL (
+                    SELECT ahead.turn, ahead.wrapped
+                      FROM ((SELECT coalesce(o.tenant_id, '00000000-0000-0000-0000-000000000000'::uuid) AS turn,
+                                    r.wrapped
+                               FROM outbox o
+                              WHERE o.parked_at IS NULL
+                                AND coalesce(o.tenant_id, '00000000-0000-0000-0000-000000000000'::uuid) > r.turn
+                                AND (NOT r.wrapped OR coalesce(
+                                        o.tenant_id, '00000000-0000-0000-0000-000000000000'::uuid) <= $4)
+                              ORDER BY coalesce(o.tenant_id, '00000000-0000-0000-0000-000000000000'::uuid)
+                              LIMIT 1)
+                              UNION ALL
+                            (SELECT coalesce(o.tenant_id, '00000000-0000-0000-0000-000000000000'::uuid), true
+                               FROM outbox o
+                              WHERE o.parked_at IS NULL
+                                AND NOT r.wrapped
+                                AND coalesce(o.tenant_id, '00000000-0000-0000-0000-000000000000'::uuid) <= $4
+                              ORDER BY coalesce(o.tenant_id, '00000000-0000-0000-0000-000000000000'::uuid)
+                              LIMIT 1)) ahead
+                     ORDER BY ahead.wrapped <> r.wrapped
+                     LIMIT 1) next
+              CROSS JOIN LATERAL (
+                    SELECT EXISTS (
+                        SELECT FROM outbox o
+                         WHERE coalesce(o.tenant_id, '00000000-0000-0000-0000-000000000000'::uuid) = next.turn
+                           AND o.parked_at IS NULL
+                           AND (o.next_at IS NULL OR o.next_at <= now())
+                           AND NOT EXISTS (SELECT
+                                             FROM outbox failed
+                                            WHERE failed.key = o.key
+                                              AND failed.tenant_id IS NOT DISTINCT FROM o.tenant_id
+                                              AND failed.id < o.id
+                                              AND failed.next_at > now()
+                                              AND failed.parked_at IS NULL)) AS due) found
+              WHERE r.ready < 64),
+         turns AS MATERIALIZED (
+             -- Four pages are looked at, however many tenants share them.
+             SELECT turn, step, ceil(4.0 * $1::int8 / count(*) OVER ())::int8 AS most FROM ring WHERE due),
+         page AS MATERIALIZED (
+             SELECT first.id, first.round, turns.step
+               FROM turns
+              CROSS JOIN LATERAL (
+                    SELECT d.id, row_number() OVER (ORDER BY d.id) AS round
+                      FROM (SELECT o.id
+                              FROM outbox o
+                             WHERE coalesce(o.tenant_id, '00000000-0000-0000-0000-000000000000'::uuid) = turns.turn
+                               AND o.parked_at IS NULL
+                               AND (o.next_at IS NULL OR o.next_at <= now())
+                               AND NOT EXISTS (SELECT
+                                                 FROM outbox failed
+                                                WHERE failed.key = o.key
+                                                  AND failed.tenant_id IS NOT DISTINCT FROM o.tenant_id
+                                                  AND failed.id < o.id
+                                                  AND failed.next_at > now()
+                                                  AND failed.parked_at IS NULL)
+                             ORDER BY o.id
+                             LIMIT least($1::int8, turns.most)) d) first
+              ORDER BY first.round, turns.step
+              LIMIT $1)
+         SELECT id, event_id, tenant_id, key, name, version, source, payload, traceparent, created_at, step
+           FROM (SELECT o.*, page.step,
+                        sum(octet_length(o.payload)) OVER (ORDER BY page.round, page.step)
+                        - octet_length(o.payload) AS ahead
+                   FROM page JOIN outbox o USING (id)) due
           WHERE ahead < 4194304
           ORDER BY id";
 
@@ -100,9 +162,14 @@ pub(crate) struct Failed {
     pub(crate) counts: bool,
 }
 
-/// The events to publish now; none for anybody but the holder of the lease.
-pub(crate) async fn due(tx: &SystemTx, holder: Uuid, limit: u32) -> Result<Vec<Waiting>, DatabaseError> {
-    tx.all(&DUE, (i64::from(limit), lease::RELAY.to_owned(), holder))
+/// The events to publish now, tenants in turn after this one; none for anybody but the holder of the lease.
+pub(crate) async fn due(
+    tx: &SystemTx,
+    holder: Uuid,
+    limit: u32,
+    after: Uuid,
+) -> Result<Vec<Waiting>, DatabaseError> {
+    tx.all(&DUE, (i64::from(limit), lease::RELAY.to_owned(), holder, after))
         .await
 }
 

@@ -10,7 +10,7 @@ row! {
         pub outbox: i64,
         /// Events given up by the relay.
         pub parked: i64,
-        /// Deliveries not yet made, those in retry among them.
+        /// Deliveries not yet made, those in retry among them. Of a broker's queues those in retry only.
         pub deliveries: i64,
         /// Dead letters.
         pub dead: i64,
@@ -22,7 +22,7 @@ statements! {
     system static PENDING: () => Pending =
         "SELECT (SELECT count(*) FROM outbox WHERE parked_at IS NULL) AS outbox,
                 (SELECT count(*) FROM outbox WHERE parked_at IS NOT NULL) AS parked,
-                (SELECT count(*) FROM deliveries) AS deliveries,
+                (SELECT count(*) FROM deliveries) + (SELECT count(*) FROM waiting) AS deliveries,
                 (SELECT count(*) FROM dead_letters WHERE state = 'dead') AS dead";
 }
 

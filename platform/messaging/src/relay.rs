@@ -1,4 +1,4 @@
-//! The relay: carries a service's outbox to the transport, in order per key.
+//! The relay: carries a service's outbox to the transport, in order per key, tenants in turn.
 //!
 //! One round is: take the lease and read what is due (one transaction), publish, delete what was acknowledged and
 //! give the lease back (one transaction). A crash between the last two publishes again, which consumers recognise.
@@ -11,8 +11,10 @@ use std::time::Duration;
 use futures_util::future::join;
 use plaza_database::{Database, DatabaseError};
 use plaza_kernel::{Clock, TenantId};
+use plaza_telemetry::trace::{self, TraceContext};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 use uuid::Uuid;
 
 use crate::outbox_queue::{self, Failed, Postponed};
@@ -29,6 +31,8 @@ pub(crate) struct Relay {
     settings: Arc<MessagingSettings>,
     holder: Uuid,
     got_through: Mutex<Option<Instant>>,
+    /// The tenant that was served last.
+    served: Mutex<Uuid>,
 }
 
 /// What a round came to.
@@ -53,6 +57,7 @@ impl Relay {
             settings,
             holder: clock.uuid(),
             got_through: Mutex::new(None),
+            served: Mutex::default(),
         }
     }
 
@@ -85,7 +90,7 @@ impl Relay {
         let tx = self.database.begin_system();
         let (epoch, due) = join(
             lease::take(&tx, self.holder, self.settings.lease),
-            outbox_queue::due(&tx, self.holder, self.settings.batch),
+            outbox_queue::due(&tx, self.holder, self.settings.batch, self.served()),
         )
         .await;
         let (epoch, due) = (epoch?, due?);
@@ -93,12 +98,22 @@ impl Relay {
         let Some(epoch) = epoch else {
             return Ok(Round::Idle);
         };
-        let (ids, batch): (Vec<i64>, Vec<Envelope>) = due
+        if let Some(last) = due.iter().max_by_key(|waiting| waiting.step) {
+            *self.served.lock().unwrap_or_else(PoisonError::into_inner) = last.turn();
+        }
+        let (ids, mut batch): (Vec<i64>, Vec<Envelope>) = due
             .into_iter()
             .map(|waiting| (waiting.id, waiting.into_envelope()))
             .unzip();
+        // They last as long as the publication.
+        let spans: Vec<Span> = batch.iter_mut().filter_map(publishing).collect();
         let answers = self.publish(&batch, lease_ends).await;
+        drop(spans);
         self.settle(epoch, Settlement::of(&ids, &batch, answers)).await
+    }
+
+    fn served(&self) -> Uuid {
+        *self.served.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Publishes while the lease lasts. After that nothing is known of the batch, and it is offered again.
@@ -145,6 +160,22 @@ impl Relay {
             }
         }
     }
+}
+
+/// The publication of an event, in the trace that it was written in; the event carries it on from there.
+fn publishing(envelope: &mut Envelope) -> Option<Span> {
+    let written = TraceContext::parse(envelope.traceparent.as_deref()?)?;
+    let span = tracing::info_span!(
+        "publish",
+        otel.name = format!("publish {}", envelope.name),
+        otel.kind = "producer",
+        event = %envelope.id,
+    );
+    trace::follow(&span, Some(written));
+    if let Some(here) = span.in_scope(trace::current) {
+        envelope.traceparent = Some(here.to_traceparent());
+    }
+    Some(span)
 }
 
 /// The answers to a batch, sorted.

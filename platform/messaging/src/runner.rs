@@ -1,7 +1,7 @@
 //! The runner: gives a service's consumers what is queued for them.
 //!
-//! It claims the first delivery of each key (`delivery_queue.rs`), and makes several deliveries of different keys at
-//! the same time (`delivery.rs`). A key in retry waits; the others go on.
+//! It claims the first delivery of each key, tenants in turn (`delivery_queue.rs`), and makes several deliveries of
+//! different keys at the same time (`delivery.rs`). A key in retry waits; the others go on.
 //!
 //! There is no lease per consumer: any number of processes may run the same consumers. A claim counts the attempt and
 //! keeps the row from other runners until the effect's transaction holds the row's lock; after a crash the claim runs
@@ -9,15 +9,17 @@
 //! order per key holds across processes.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use plaza_database::{Database, DatabaseError};
 use plaza_kernel::Clock;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
+use crate::attempt::Attempt;
 use crate::delivery::Delivery;
-use crate::delivery_queue::{self, Claimed};
+use crate::delivery_queue::{self, Claimed, Free};
 use crate::{MessagingSettings, Subscriptions};
 
 /// The signal that wakes the runner of a service in this process.
@@ -29,6 +31,8 @@ pub(crate) struct Runner {
     subscriptions: Subscriptions,
     settings: Arc<MessagingSettings>,
     clock: Clock,
+    /// The tenant that each consumer served last.
+    served: Mutex<HashMap<&'static str, Uuid>>,
 }
 
 /// The deliveries being made. Dropped, they are broken off and rolled back.
@@ -50,6 +54,7 @@ impl Runner {
             subscriptions,
             settings,
             clock,
+            served: Mutex::default(),
         }
     }
 
@@ -97,7 +102,8 @@ impl Runner {
             if places.is_empty() {
                 return Ok(());
             }
-            let claimed = delivery_queue::claim(&self.database, places, self.settings.lease).await?;
+            let claimed = delivery_queue::claim(&self.database, &places, self.settings.lease).await?;
+            self.remember_turns(&claimed);
             let crowded = claimed.iter().any(|one| one.crowded);
             for one in claimed {
                 self.begin(one, underway);
@@ -110,14 +116,10 @@ impl Runner {
 
     /// How many deliveries each consumer may claim. Shares the free places out, and leaves at least one to the other
     /// consumers.
-    fn free_places(&self, underway: &Underway) -> Vec<(String, i32)> {
+    fn free_places(&self, underway: &Underway) -> Vec<Free> {
         let names: Vec<&'static str> = self.subscriptions.names().map(|(consumer, _)| consumer).collect();
         let all = self.settings.concurrency.max(1);
-        let most = if names.len() > 1 {
-            all.saturating_sub(1).max(1)
-        } else {
-            all
-        };
+        let most = self.settings.most_of_one(names.len());
         let mut free = all.saturating_sub(underway.tasks.len());
         let mut places = Vec::new();
         // The consumer with the least underway comes first, so that no one is always last.
@@ -127,11 +129,31 @@ impl Runner {
         for (at, (busy, name)) in waiting.iter().enumerate() {
             let share = free.div_ceil(waiting.len() - at).min(most.saturating_sub(*busy));
             if share > 0 {
-                places.push(((*name).to_owned(), i32::try_from(share).unwrap_or(i32::MAX)));
+                let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+                places.push(Free {
+                    consumer: name,
+                    places: i32::try_from(share).unwrap_or(i32::MAX),
+                    after: served.get(name).copied().unwrap_or_default(),
+                });
                 free -= share;
             }
         }
         places
+    }
+
+    /// The next turn begins behind the last tenant of this one.
+    fn remember_turns(&self, claimed: &[Claimed]) {
+        let mut last: HashMap<&'static str, (i32, Uuid)> = HashMap::new();
+        for one in claimed {
+            if let Some(subscription) = self.subscriptions.find(&one.consumer) {
+                let latest = last
+                    .entry(subscription.consumer)
+                    .or_insert((one.step, one.turn()));
+                *latest = (*latest).max((one.step, one.turn()));
+            }
+        }
+        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        served.extend(last.into_iter().map(|(consumer, (_, turn))| (consumer, turn)));
     }
 
     fn begin(&self, claimed: Claimed, underway: &mut Underway) {
@@ -140,14 +162,14 @@ impl Runner {
             return;
         };
         let name = subscription.consumer;
-        let delivery = Delivery {
+        let attempt = Attempt {
             database: self.database.clone(),
             settings: Arc::clone(&self.settings),
             clock: self.clock.clone(),
             handler: Arc::clone(&subscription.handler),
             consumer: name,
-            claimed,
         };
+        let delivery = Delivery { attempt, claimed };
         *underway.by_consumer.entry(name).or_default() += 1;
         underway.tasks.spawn(async move {
             delivery.make().await;

@@ -4,5 +4,5 @@ use plaza_database::{Migration, migrations};
 
 /// The shared migrations, to be given to `Schema::with`.
 pub fn migrations() -> &'static [Migration] {
-    migrations!["V20261120090000__messaging"]
+    migrations!["V20261120090000__messaging", "V20261121024100__waiting_and_turns"]
 }

@@ -52,6 +52,16 @@ impl MessagingSettings {
             .copied()
     }
 
+    /// How many places one of this many consumers may take: it leaves at least one to the others.
+    pub(crate) fn most_of_one(&self, consumers: usize) -> usize {
+        let all = self.concurrency.max(1);
+        if consumers > 1 {
+            all.saturating_sub(1).max(1)
+        } else {
+            all
+        }
+    }
+
     /// How many deliveries there are in all.
     pub(crate) fn deliveries(&self) -> i32 {
         i32::try_from(self.delays.len())

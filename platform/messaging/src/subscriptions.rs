@@ -85,6 +85,10 @@ impl Subscriptions {
         self.all.iter().map(|one| (one.consumer, one.event))
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Subscription> {
+        self.all.iter()
+    }
+
     pub(crate) fn find(&self, consumer: &str) -> Option<&Subscription> {
         self.all.iter().find(|one| one.consumer == consumer)
     }

@@ -61,8 +61,7 @@ pub enum Taken {
 /// The answers to one batch: one per message, in order. `Ok` means that the relay may forget the message.
 pub type Publish = Vec<Result<Taken, TransportError>>;
 
-/// Carries messages from the relay to the consumers' runners. In process here; RabbitMQ and Kafka are further
-/// implementations of the same trait.
+/// Carries messages from the relay to the consumers: [`InProcess`](crate::InProcess), [`RabbitMq`](crate::RabbitMq).
 pub trait Transport: Send + Sync + 'static {
     /// Hands over a batch, in order per key, and says for each whether it is kept.
     ///

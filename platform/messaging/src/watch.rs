@@ -43,6 +43,10 @@ statements! {
     /// Forgets dead letters that were replayed.
     system static FORGET_REPLAYED: (DateTime<Utc>,) => () =
         "DELETE FROM dead_letters WHERE state = 'replayed' AND died_at < $1";
+
+    /// Forgets what left a broker's retry queue unseen and was followed by nothing of its key.
+    system static FORGET_WAITING: (DateTime<Utc>,) => () =
+        "DELETE FROM waiting WHERE due_at < $1";
 }
 
 /// Watches over one service.
@@ -127,6 +131,7 @@ impl Watch {
             let tx = self.database.begin_system();
             let deleted = tx.execute(&FORGET, (before, CLEAN_BATCH)).await?;
             tx.execute(&FORGET_REPLAYED, (before,)).await?;
+            tx.execute(&FORGET_WAITING, (before,)).await?;
             tx.commit().await?;
             if deleted < CLEAN_BATCH.unsigned_abs() {
                 return Ok(());

@@ -4,20 +4,22 @@ use std::future::Future;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Request};
-use plaza_kernel::RequestId;
+use plaza_kernel::{Caller, RequestId, Scope};
 use tokio::time::Instant;
 
 use crate::timeout;
 
 const REQUEST_ID: &str = "x-plaza-request-id";
 
-/// The request that calls are made for, and until when it is worth working on.
+/// The request that calls are made for, whose it is, and until when it is worth working on.
 #[derive(Debug, Clone, Default)]
 pub struct Carried {
     /// The id of the request from outside.
     pub request_id: Option<RequestId>,
     /// When the first caller stops waiting.
     pub deadline: Option<Instant>,
+    /// The person that the work is done for. Callees find it in [`crate::Peer`].
+    pub caller: Option<Caller>,
 }
 
 tokio::task_local! {
@@ -25,8 +27,22 @@ tokio::task_local! {
 }
 
 /// Runs a piece of work; the calls that it makes carry this on. A task that it spawns does not.
-pub fn carry<F: Future>(carried: Carried, work: F) -> impl Future<Output = F::Output> {
+///
+/// Work for a person stays that person's tenant's: who is named from another tenant is not believed, and the calls go on in
+/// the name of the person there was.
+pub fn carry<F: Future>(mut carried: Carried, work: F) -> impl Future<Output = F::Output> {
+    if carried.caller.is_some() {
+        let now = CARRIED.try_with(|now| now.caller.clone()).ok().flatten();
+        if now.is_some() && scope(now.as_ref()) != scope(carried.caller.as_ref()) {
+            tracing::error!("work for a person tried to turn to a person of another tenant");
+            carried.caller = now;
+        }
+    }
     CARRIED.scope(carried, work)
+}
+
+fn scope(caller: Option<&Caller>) -> Option<Scope> {
+    caller.map(Caller::scope)
 }
 
 /// What the work at hand was told to carry on.
@@ -36,7 +52,7 @@ pub fn carried() -> Carried {
 
 impl Carried {
     /// What an incoming call carries; without a deadline of its own it gets the usual one.
-    pub(crate) fn of(headers: &HeaderMap, usual: Duration) -> Self {
+    pub(crate) fn of(headers: &HeaderMap, caller: Option<Caller>, usual: Duration) -> Self {
         let request_id = headers
             .get(REQUEST_ID)
             .and_then(|id| id.to_str().ok())
@@ -46,23 +62,21 @@ impl Carried {
         Self {
             request_id,
             deadline: Instant::now().checked_add(timeout),
+            caller,
         }
     }
 
     /// Writes deadline and request id on an outgoing call and says how long it may take: what the call itself asks
     /// for or the usual time, but never longer than the work at hand has left.
-    pub(crate) fn dress<B>(request: &mut Request<B>, usual: Duration) -> Duration {
-        let carried = carried();
+    pub(crate) fn dress<B>(&self, request: &mut Request<B>, usual: Duration) -> Duration {
         let asked = timeout::read(request.headers()).unwrap_or(usual);
-        let left = carried
+        let left = self
             .deadline
             .map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let allowed = left.map_or(asked, |left| left.min(asked));
         timeout::write(request.headers_mut(), allowed);
-        let id = request
-            .extensions_mut()
-            .remove::<RequestId>()
-            .or(carried.request_id);
+        let given = request.extensions_mut().remove::<RequestId>();
+        let id = given.as_ref().or(self.request_id.as_ref());
         if let Some(value) = id.and_then(|id| HeaderValue::from_str(id.as_str()).ok()) {
             request.headers_mut().insert(REQUEST_ID, value);
         }

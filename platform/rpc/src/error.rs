@@ -5,12 +5,6 @@ use tonic::{Code, Status};
 
 use crate::{code, status};
 
-/// A call did not get through. A type of its own, because clients whose transport fails with a bare
-/// `Box<dyn Error>` cannot be used in futures that have to be `Send`.
-#[derive(Debug, thiserror::Error)]
-#[error("the call did not reach its service")]
-pub struct TransportError(#[from] tonic::transport::Error);
-
 /// A failure of a call to another service: the callee's kind and code, never its internals.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
@@ -26,6 +20,14 @@ impl RpcError {
     /// The code that the callee gave.
     pub fn is(&self, code: &str) -> bool {
         self.code == code
+    }
+
+    fn unreachable() -> Self {
+        Self::of_transport(
+            Kind::Unavailable,
+            "SERVICE_UNAVAILABLE",
+            "the service cannot be reached",
+        )
     }
 
     /// A failure without a callee behind it.
@@ -64,9 +66,17 @@ impl From<Status> for RpcError {
         let metadata = status.metadata();
         if let Some(kind) = status::kind(metadata) {
             let text = |name| metadata.get(name).and_then(|value| value.to_str().ok());
+            let code = code::intern(text(status::CODE).unwrap_or_default());
+            if code == status::NOT_TRUSTED {
+                // It is this process that the callee does not know, not the person that we work for.
+                tracing::error!(
+                    "the called service does not trust this one: do their internal keys belong together?"
+                );
+                return Self::unreachable();
+            }
             return Self {
                 kind,
-                code: code::intern(text(status::CODE).unwrap_or_default()),
+                code,
                 message: status.message().to_owned(),
                 fields: status::fields(metadata),
                 retry_after: text(status::RETRY_AFTER).and_then(|seconds| seconds.parse().ok()),
@@ -84,11 +94,7 @@ impl From<Status> for RpcError {
             }
             other => {
                 tracing::warn!(status = ?other, text = status.message(), "call did not reach its service");
-                Self::of_transport(
-                    Kind::Unavailable,
-                    "SERVICE_UNAVAILABLE",
-                    "the service cannot be reached",
-                )
+                Self::unreachable()
             }
         }
     }

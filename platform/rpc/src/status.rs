@@ -1,5 +1,6 @@
 //! A failure as a gRPC status: the metadata carry what the status code cannot.
 
+use http::HeaderMap;
 use plaza_kernel::{FieldError, Kind};
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
@@ -8,6 +9,9 @@ pub(crate) const KIND: &str = "plaza-kind";
 pub(crate) const CODE: &str = "plaza-code";
 pub(crate) const RETRY_AFTER: &str = "plaza-retry-after";
 pub(crate) const FIELDS: &str = "plaza-fields-bin";
+
+/// The code of a call in nobody's name, or with a token that proves nothing.
+pub(crate) const NOT_TRUSTED: &str = "CALLER_NOT_TRUSTED";
 
 /// More than this does not travel: HTTP/2 header lists are bounded.
 const MOST_FIELD_BYTES: usize = 4096;
@@ -45,6 +49,18 @@ pub(crate) fn kind(metadata: &MetadataMap) -> Option<Kind> {
         .map(|(kind, _, _)| *kind)
 }
 
+/// How a call ended, as the head of its answer tells: `ok`, a kind, or `other` for a status that is not ours.
+pub(crate) fn outcome(headers: &HeaderMap) -> &'static str {
+    if headers.get("grpc-status").is_none_or(|code| code == "0") {
+        return "ok";
+    }
+    let name = headers.get(KIND).and_then(|name| name.to_str().ok());
+    KINDS
+        .iter()
+        .find(|(_, known, _)| Some(*known) == name)
+        .map_or("other", |(_, known, _)| *known)
+}
+
 /// A status of a kind with a code and a text that a stranger may read.
 pub(crate) fn status(kind: Kind, code: &'static str, text: impl Into<String>) -> Status {
     let (name, grpc) = KINDS
@@ -58,6 +74,33 @@ pub(crate) fn status(kind: Kind, code: &'static str, text: impl Into<String>) ->
         metadata.insert(CODE, code);
     }
     Status::with_metadata(grpc, text, metadata)
+}
+
+/// The answer of a service that cannot be reached.
+pub(crate) fn unavailable() -> Status {
+    status(
+        Kind::Unavailable,
+        "SERVICE_UNAVAILABLE",
+        "the service cannot be reached",
+    )
+}
+
+/// The answer to a call that nobody waits for any more.
+pub(crate) fn deadline_exceeded() -> Status {
+    status(
+        Kind::DeadlineExceeded,
+        "DEADLINE_EXCEEDED",
+        "the call took too long",
+    )
+}
+
+/// The answer to a call in nobody's name, or with a token that proves nothing.
+pub(crate) fn untrusted() -> Status {
+    status(
+        Kind::Unauthenticated,
+        NOT_TRUSTED,
+        "the calling service is not known",
+    )
 }
 
 /// Adds the fields that were not acceptable, as far as they fit.

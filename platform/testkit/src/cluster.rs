@@ -4,8 +4,6 @@
 //! `cargo xtask test` sets it. Otherwise a cluster in `target/testdb` is started by whoever needs it first and left
 //! running for the next: it trades durability for speed, and nothing but tests may ever use it.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -14,6 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 
 use crate::connect::connect;
+use crate::process_name::owner_is_gone;
+use crate::shared_folder::{known_url, wait_for_turn, write_url};
 
 /// The folder of the shared cluster in this workspace.
 pub fn usual_folder() -> PathBuf {
@@ -92,40 +92,6 @@ fn settings(folder: &Path) -> EmbeddedSettings {
     }
 }
 
-fn known_url(folder: &Path) -> Option<SecretString> {
-    std::fs::read_to_string(folder.join("url"))
-        .ok()
-        .map(SecretString::from)
-}
-
-fn write_url(folder: &Path, url: &SecretString) -> Result<()> {
-    use std::io::Write;
-    let unfinished = folder.join("url.new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&unfinished)?;
-    file.write_all(url.expose_secret().as_bytes())?;
-    Ok(std::fs::rename(&unfinished, folder.join("url"))?)
-}
-
-/// One process at a time; given back when the file is dropped, or its process ends.
-async fn wait_for_turn(folder: &Path) -> Result<File> {
-    if !folder.is_dir() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let path = folder.join("testkit.lock");
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)?;
-    Ok(tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await??)
-}
-
 /// Drops the test databases of processes that are gone, and templates that nobody made use of for long.
 async fn sweep(url: &SecretString) -> Result<()> {
     let client = connect(url).await?;
@@ -150,17 +116,4 @@ async fn sweep(url: &SecretString) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// `plaza_test_<process id>_<unique>`.
-fn owner_is_gone(database: &str) -> bool {
-    let Some(rest) = database.strip_prefix("plaza_test_") else {
-        return false;
-    };
-    let process = rest
-        .split('_')
-        .next()
-        .and_then(|pid| pid.parse().ok())
-        .and_then(rustix::process::Pid::from_raw);
-    process.is_none_or(|pid| rustix::process::test_kill_process(pid).is_err())
 }

@@ -6,7 +6,7 @@ use plaza_kernel::{Clock, ServiceName};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::connect::{connect, with_database, with_login};
-use crate::{cluster, template, unhandled};
+use crate::{cluster, process_name, template, unhandled};
 
 /// A clone of a migrated template, with the services' own logins. Dropped with this value; `PLAZA_TEST_KEEP=1` keeps
 /// it and prints its URL.
@@ -34,11 +34,7 @@ impl TestDatabase {
         let template = template::ensure(&server, schemas)
             .await
             .context("the template could not be made")?;
-        let name = format!(
-            "plaza_test_{}_{}",
-            std::process::id(),
-            Clock::system().uuid().simple()
-        );
+        let name = process_name::unique(&Clock::system());
         template::clone(&server, &template, &name)
             .await
             .context("the template could not be cloned")?;

@@ -1,11 +1,11 @@
 //! Liveness and readiness.
 //!
 //! `/livez` says that the process runs: 200 always, also while it ends. `/readyz` says that it can serve: every
-//! check passes, and it is not about to stop. `/health` is the short form of the latter.
+//! check passes, and it is not about to stop. `/health` is the short form of the latter. What is [noted](Health::note)
+//! is told beside the checks and decides nothing: a broker that is away keeps nobody from answering requests.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use axum::routing::get;
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// How long an answer is given again before the checks run anew: probes cannot hammer the database.
@@ -23,6 +24,11 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// How long one check may take.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+const FAILING: &str = "failing";
+
+/// So recent a question means that somebody goes on asking.
+const ASKED_LATELY: Duration = Duration::from_secs(15);
 
 /// Whether a check passes, or why it does not: for the log, never for a stranger.
 type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
@@ -33,12 +39,41 @@ pub struct Health {
     inner: Arc<Inner>,
 }
 
-#[derive(Default)]
 struct Inner {
-    checks: RwLock<Vec<(&'static str, Check)>>,
-    draining: AtomicBool,
+    checks: RwLock<Vec<(&'static str, Weight, Check)>>,
+    drain: watch::Sender<Drain>,
     // Held while the checks run, so that any number of probes runs them once.
     last: tokio::sync::Mutex<Option<(Instant, Readiness)>>,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        Self {
+            checks: RwLock::default(),
+            drain: watch::Sender::new(Drain::default()),
+            last: tokio::sync::Mutex::default(),
+        }
+    }
+}
+
+/// What hangs on a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// Without it the process cannot serve.
+    Needed,
+    /// Without it the process serves, and catches up later.
+    Noted,
+}
+
+/// How far the end has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Drain {
+    /// Whether somebody asks at all: the last time that readiness was looked at.
+    asked: Option<Instant>,
+    /// Whether the process is about to stop.
+    begun: bool,
+    /// Whether somebody was told so.
+    seen: bool,
 }
 
 /// What `/readyz` answers.
@@ -50,10 +85,10 @@ pub struct Readiness {
 
 impl Readiness {
     fn new(checks: BTreeMap<&'static str, &'static str>) -> Self {
-        let status = if checks.values().all(|state| *state == "ok") {
-            "ok"
+        let status = if checks.values().any(|state| *state == FAILING) {
+            FAILING
         } else {
-            "failing"
+            "ok"
         };
         Self { status, checks }
     }
@@ -76,6 +111,23 @@ impl Health {
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: Display,
     {
+        self.add(name, Weight::Needed, check);
+    }
+
+    /// Adds a check that is told, as `away`, and keeps nobody from being ready.
+    pub fn note<F, E>(&self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display,
+    {
+        self.add(name, Weight::Noted, check);
+    }
+
+    fn add<F, E>(&self, name: &'static str, weight: Weight, check: impl Fn() -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display,
+    {
         let check: Check = Arc::new(move || {
             check()
                 .map(|passed| passed.map_err(|error| error.to_string()))
@@ -85,17 +137,29 @@ impl Health {
             .checks
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .push((name, check));
+            .push((name, weight, check));
     }
 
     /// From now on the process is not ready, because it is about to stop.
     pub fn drain(&self) {
-        self.inner.draining.store(true, Ordering::Relaxed);
+        self.inner.drain.send_modify(|drain| drain.begun = true);
+    }
+
+    /// Waits after [`Health::drain`] until whoever chooses between processes looks elsewhere: at least `least`; and where
+    /// somebody asked for readiness lately, until they were told that it is down, but no longer than `most`.
+    pub async fn drained(&self, least: Duration, most: Duration) {
+        let ends = Instant::now() + most.max(least);
+        tokio::time::sleep(least).await;
+        let lately = |drain: &Drain| drain.asked.is_some_and(|at| at.elapsed() < ASKED_LATELY + least);
+        let mut drain = self.inner.drain.subscribe();
+        // The sender lives as long as we do: what remains is the deadline.
+        let told = drain.wait_for(|drain| drain.seen || !lately(drain));
+        let _ = tokio::time::timeout_at(ends, told).await;
     }
 
     /// Whether it can serve, as of at most a second ago.
     pub async fn readiness(&self) -> Readiness {
-        if self.inner.draining.load(Ordering::Relaxed) {
+        if self.inner.drain.borrow().begun {
             return Readiness {
                 status: "draining",
                 checks: BTreeMap::new(),
@@ -112,6 +176,16 @@ impl Health {
         }
     }
 
+    /// The same, for somebody who will act on the answer.
+    async fn asked(&self) -> Readiness {
+        let readiness = self.readiness().await;
+        self.inner.drain.send_modify(|drain| {
+            drain.asked = Some(Instant::now());
+            drain.seen |= readiness.status == "draining";
+        });
+        readiness
+    }
+
     async fn run(&self) -> BTreeMap<&'static str, &'static str> {
         let checks = self
             .inner
@@ -119,14 +193,19 @@ impl Health {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let states = checks.into_iter().map(|(name, check)| async move {
+        let states = checks.into_iter().map(|(name, weight, check)| async move {
             let outcome = tokio::time::timeout(PATIENCE, check())
                 .await
                 .unwrap_or_else(|_| Err("too slow".to_owned()));
             if let Err(error) = &outcome {
                 tracing::warn!(check = name, error, "readiness check failed");
             }
-            (name, if outcome.is_ok() { "ok" } else { "failing" })
+            let state = match (outcome, weight) {
+                (Ok(()), _) => "ok",
+                (Err(_), Weight::Needed) => FAILING,
+                (Err(_), Weight::Noted) => "away",
+            };
+            (name, state)
         });
         join_all(states).await.into_iter().collect()
     }
@@ -148,12 +227,12 @@ struct Short {
 }
 
 async fn readyz(State(health): State<Health>) -> Response {
-    let readiness = health.readiness().await;
+    let readiness = health.asked().await;
     answer(status(&readiness), &readiness)
 }
 
 async fn health(State(health): State<Health>) -> Response {
-    let readiness = health.readiness().await;
+    let readiness = health.asked().await;
     answer(
         status(&readiness),
         &Short {

@@ -2,6 +2,7 @@
 //!
 //! Offers     [`Api`] (routes that cannot exist without an access rule), [`Granted`] (the proof of the rule),
 //!            strict extractors, [`ApiError`] (`application/problem+json`), [`server::serve`], health, OpenAPI
+//!            and a page to read it with
 //! Needs      `kernel`
 //!
 //! Read `access.rs` first, then `api.rs`.
@@ -10,12 +11,14 @@ mod access;
 mod api;
 mod body;
 mod extract;
+mod fixed;
 mod gate;
 mod granted;
 pub mod health;
 pub mod openapi;
 mod outermost;
 mod problem;
+mod reference;
 pub mod server;
 
 pub use access::{

@@ -3,9 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Router;
-use axum::routing::get;
-use bytes::Bytes;
-use http::header;
 use plaza_kernel::FieldError;
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -14,7 +11,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, RefOr, ServerBuilder};
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
-use crate::{ApiErrors, Problem, RuleText, ServiceApi, problem};
+use crate::fixed::Fixed;
+use crate::{ApiErrors, Problem, RuleText, ServiceApi, problem, reference};
 
 /// The name of the security scheme: an access token in `Authorization`.
 const BEARER: &str = "bearer";
@@ -81,13 +79,10 @@ pub fn to_json(document: &OpenApi) -> String {
     text
 }
 
-/// Serves the document at `/openapi.json`. It is rendered once.
+/// Serves the document at `/openapi.json`, rendered once, and a page to read it with at `/docs`.
 pub fn router(document: &OpenApi) -> Router {
-    let text = Bytes::from(to_json(document));
-    Router::new().route(
-        "/openapi.json",
-        get(move || async { ([(header::CONTENT_TYPE, "application/json")], text) }),
-    )
+    let text = Fixed::new("application/json", to_json(document));
+    reference::serve("/openapi.json", text).merge(reference::router())
 }
 
 /// The operations of a path with their methods.

@@ -11,8 +11,10 @@ use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body::Body as _;
 use plaza_kernel::{Clock, Kind, RequestId};
+use plaza_telemetry::trace::{self, TraceContext};
 use tower::{Service, ServiceExt};
-use tracing::Instrument;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use crate::problem::{Carried, Problem};
 use crate::{ApiError, RouteTemplate};
@@ -20,10 +22,19 @@ use crate::{ApiError, RouteTemplate};
 /// The header that carries the id of a request, in both directions.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Which trace a request belongs to (W3C Trace Context), and what travels with it.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const WITH_TRACEPARENT: [HeaderName; 2] = [
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("baggage"),
+];
+
 /// Requests that take longer are logged at level `info`.
 const SLOW: Duration = Duration::from_secs(1);
 
 /// Surrounds a service with what every request needs. [`crate::server::serve`] does it by itself.
+///
+/// What a request says of its trace is not believed: a stranger could name somebody else's.
 pub fn outermost<S>(
     service: S,
     clock: Clock,
@@ -31,13 +42,25 @@ pub fn outermost<S>(
 where
     S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
+    surrounded(service, clock, false)
+}
+
+/// The same, for requests of those who may be trusted with their trace too.
+pub(crate) fn surrounded<S>(
+    service: S,
+    clock: Clock,
+    trust_trace: bool,
+) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
     tower::service_fn(move |request| {
         let (service, clock) = (service.clone(), clock.clone());
-        async move { Ok(surround(service, &clock, request).await) }
+        async move { Ok(surround(service, &clock, trust_trace, request).await) }
     })
 }
 
-async fn surround<S>(service: S, clock: &Clock, mut request: Request) -> Response
+async fn surround<S>(service: S, clock: &Clock, trust_trace: bool, mut request: Request) -> Response
 where
     S: Service<Request, Response = Response, Error = Infallible>,
 {
@@ -46,8 +69,17 @@ where
     // The clock of the access log covers all that the client waits for.
     let watch = Watch::start(&request);
     // Every log line of the request carries its span; the gate adds the route, once it is known.
-    let route = tracing::field::Empty;
-    let span = tracing::info_span!("request", request_id = %id, method = watch.method, route);
+    let span = tracing::info_span!(
+        "request",
+        request_id = %id,
+        method = watch.method,
+        route = Empty,
+        status = Empty,
+        otel.kind = "server",
+        otel.status_code = Empty,
+    );
+    // The trace goes on, or begins here.
+    trace::follow(&span, came_in(&mut request, trust_trace));
     let head_only = request.method() == Method::HEAD;
     // A panic ends its request and nothing else.
     let answer = AssertUnwindSafe(service.oneshot(request))
@@ -59,15 +91,32 @@ where
         Ok(Ok(response)) => response,
         Err(panic) => panicked(&*panic).into_response(),
     };
-    // Errors leave as problems that name the request, whoever made them.
+    // Errors leave as problems that name the request and its trace, whoever made them.
     finish_problem(&mut response, &id, head_only);
     // The client learns the id even when it sent none.
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     // One line and one measurement for each request, last, because now all of it is known.
-    watch.stop(&response);
+    watch.stop(&response, &span);
     response
+}
+
+/// The trace that the request names, if it may. What may not, or is malformed, is taken off: nobody further in reads it.
+fn came_in(request: &mut Request, trusted: bool) -> Option<TraceContext> {
+    let headers = request.headers_mut();
+    let mut named = headers.get_all(&TRACEPARENT).iter();
+    let context = match (named.next(), named.next()) {
+        (Some(one), None) if trusted => one.to_str().ok().and_then(TraceContext::parse),
+        _ => None,
+    };
+    if context.is_none() {
+        headers.remove(&TRACEPARENT);
+        for name in &WITH_TRACEPARENT {
+            headers.remove(name);
+        }
+    }
+    context
 }
 
 /// Takes over the client's id if it has the accepted form, else makes one.
@@ -112,6 +161,7 @@ fn finish_problem(response: &mut Response, id: &RequestId, head_only: bool) {
     }
     let body = Problem {
         request_id: Some(id.as_str().to_owned()),
+        trace_id: trace::current().map(TraceContext::trace_id),
         ..Problem::clone(&problem)
     }
     .to_body();
@@ -156,7 +206,7 @@ impl Watch {
         }
     }
 
-    fn stop(self, response: &Response) {
+    fn stop(self, response: &Response, span: &Span) {
         let took = self.started.elapsed();
         let status = response.status();
         let template = response.extensions().get::<RouteTemplate>();
@@ -170,6 +220,14 @@ impl Watch {
             tracing::info!(target: "plaza_web::access", method = self.method, route, status = code, micros, "answered");
         } else {
             tracing::debug!(target: "plaza_web::access", method = self.method, route, status = code, micros, "answered");
+        }
+        // After the line, which says it in fields of its own.
+        if trace::is_exported(span) {
+            span.record("route", route);
+            span.record("status", code);
+            if status.is_server_error() {
+                span.record("otel.status_code", "error");
+            }
         }
         let route = template.map_or("unmatched".into(), |template| {
             metrics::SharedString::from(template.0.clone())

@@ -1,7 +1,7 @@
 //! Errors on the wire: `application/problem+json` (RFC 9457) that also carries `error` and `code`.
 //!
 //! There is no `instance`: an answer to another tenant's id and an answer to a random id are equal to the byte, and
-//! `request_id` already names the occurrence.
+//! `request_id` and `trace_id` already name the occurrence.
 
 use std::error::Error;
 use std::fmt;
@@ -36,6 +36,9 @@ pub struct Problem {
     /// The request's id, to be quoted when asking for help.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// The trace that the request is a part of (32 hexadecimal digits), as log lines name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
     /// The values that were not acceptable.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
@@ -54,6 +57,7 @@ impl Problem {
             detail,
             code: code.to_owned(),
             request_id: None,
+            trace_id: None,
             errors,
         }
     }
@@ -64,7 +68,8 @@ impl Problem {
     }
 }
 
-/// The problem that a response carries, left in its extensions so that the outermost layer can add the request's id.
+/// The problem that a response carries, left in its extensions so that the outermost layer can add the ids of the request
+/// and of its trace.
 #[derive(Clone)]
 pub(crate) struct Carried(pub(crate) Arc<Problem>);
 

@@ -17,12 +17,12 @@ use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto;
 use plaza_kernel::Clock;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
-use crate::outermost;
+use crate::outermost::surrounded;
 use connection::{Client, Tracked};
 
 /// The address of who is at the other end of the connection, in the extensions of every request: the last proxy, if
@@ -51,6 +51,8 @@ pub struct ServerSettings {
     pub drain: Duration,
     /// Whether this is the internal listener: its requests carry [`crate::InternalListener`].
     pub internal: bool,
+    /// Whether requests say themselves which trace they belong to (`traceparent`). On the internal listener they always do.
+    pub trust_trace_context: bool,
 }
 
 impl Default for ServerSettings {
@@ -65,6 +67,7 @@ impl Default for ServerSettings {
             settle: Duration::from_millis(100),
             drain: Duration::from_secs(20),
             internal: false,
+            trust_trace_context: false,
         }
     }
 }
@@ -97,7 +100,8 @@ pub async fn serve<S>(
     S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
     let listening = Arc::new(Listening::new(settings));
-    let service = outermost(service, clock);
+    let trust_trace = listening.settings.internal || listening.settings.trust_trace_context;
+    let service = surrounded(service, clock, trust_trace);
     tokio::select! {
         () = stop.cancelled() => {}
         () = accept(&listener, &listening, &service, tasks) => {}
@@ -106,7 +110,7 @@ pub async fn serve<S>(
     let settle = listening.settings.settle;
     // Whoever was in the queue got no refusal, so it gets an answer.
     let _ = tokio::time::timeout(settle, accept(&listener, &listening, &service, tasks)).await;
-    drop(listener);
+    take_the_rest(listener, &listening, &service, tasks);
     tokio::time::sleep(settle).await;
     listening.end().await;
 }
@@ -119,13 +123,46 @@ where
     // The semaphore is never closed; the loop ends by being dropped.
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         let (stream, peer) = next(listener).await;
-        let client = Client::new(peer, Arc::clone(listening));
-        let service = service.clone();
-        let connection = async move {
-            client.serve(stream, service).await;
-            drop(place);
-        };
-        tasks.spawn(listening.connections.track_future(connection));
+        begin(stream, peer, listening, service, tasks, Some(place));
+    }
+}
+
+/// Serves a connection, which holds its place until it ends.
+fn begin<S>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    listening: &Arc<Listening>,
+    service: &S,
+    tasks: &TaskTracker,
+    place: Option<OwnedSemaphorePermit>,
+) where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
+    let client = Client::new(peer, Arc::clone(listening));
+    let service = service.clone();
+    let connection = async move {
+        client.serve(stream, service).await;
+        drop(place);
+    };
+    tasks.spawn(listening.connections.track_future(connection));
+}
+
+/// Empties the listener's queue and closes it, with nothing in between that takes time. The operating system is asked
+/// itself: the runtime may not have heard of the last connections yet.
+fn take_the_rest<S>(listener: TcpListener, listening: &Arc<Listening>, service: &S, tasks: &TaskTracker)
+where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
+    let Ok(listener) = listener.into_std() else {
+        return;
+    };
+    while let Ok((stream, peer)) = listener.accept() {
+        let stream = stream
+            .set_nonblocking(true)
+            .and_then(|()| TcpStream::from_std(stream));
+        if let Ok(stream) = stream {
+            begin(stream, peer, listening, service, tasks, None);
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Grants: what a member may do, as bits of the catalogue. No I/O here.
 
+pub(crate) mod explain;
+pub(crate) mod hand_out;
 pub(crate) mod http;
 pub(crate) mod store;
 
@@ -30,6 +32,21 @@ pub(crate) fn set_of<'a>(names: impl IntoIterator<Item = &'a str>) -> Permission
         .filter_map(|name| name.split_once('.'))
         .filter_map(|(menu, action)| bit(menu, action))
         .fold(PermissionSet::none(), PermissionSet::with)
+}
+
+/// The permissions of a set as `menu.action`, in the catalogue's order.
+pub(crate) fn names(set: &PermissionSet) -> Vec<String> {
+    let held = CATALOGUE.iter().filter(|entry| set.contains(entry.bit));
+    held.map(|entry| format!("{}.{}", entry.menu, entry.action))
+        .collect()
+}
+
+/// What of a set may be done in one product area.
+pub(crate) fn actions(menu: &str, set: &PermissionSet) -> Vec<String> {
+    let of_menu = CATALOGUE
+        .iter()
+        .filter(|entry| entry.menu == menu && set.contains(entry.bit));
+    of_menu.map(|entry| entry.action.to_owned()).collect()
 }
 
 /// The whole catalogue: what an owner holds.

@@ -5,6 +5,7 @@
 //! `completed`.
 
 pub mod create;
+pub(crate) mod get;
 pub(crate) mod http;
 pub mod plan;
 mod planner;

@@ -14,14 +14,15 @@ mod importer;
 pub mod mapping;
 mod profile;
 mod records;
-mod store;
-mod sweep;
+pub(crate) mod store;
+pub(crate) mod sweep;
 pub mod upload;
 mod write;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use plaza_kernel::{Failure, Kind};
 use postgres_types::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -124,6 +125,21 @@ pub struct ImportProblem {
     pub row: Option<i64>,
     /// What is wrong, for a person.
     pub detail: String,
+}
+
+/// There is no such import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there is no such import")]
+pub(crate) struct NoImport;
+
+impl Failure for NoImport {
+    fn kind(&self) -> Kind {
+        Kind::NotFound
+    }
+
+    fn code(&self) -> &'static str {
+        "IMPORT_NOT_FOUND"
+    }
 }
 
 /// An import and how far it is.

@@ -2,9 +2,11 @@
 //!
 //! Owns       schema `broadcast`: recipients, imports, import_errors, templates, campaigns, plan; the folder of uploads
 //! Offers     HTTP `/api/v1/broadcast/{recipients,imports,templates,campaigns,logs}`, gRPC `plaza.broadcast.v1`
+//!            (`Broadcast`, `Templates`, `Recipients`, `Imports`)
 //! Publishes  `broadcast.send`, `broadcast.campaign.state_changed`, `broadcast.import.completed`
 //! Consumes   `notification.source.settled`
-//! Needs      `Notification` (through `contracts`): suppression, senders, counts, messages
+//! Needs      `Notification` (through `contracts`): suppression, senders, counts, messages; `Access`: what a person may do
+//!            for whom another service calls
 //!
 //! Read `campaigns/send.rs` and `campaigns/planner.rs` first, then `imports/importer.rs`: both workers have one shape.
 //! A worker leases a row, reads a batch, and writes what the batch makes together with how far it got, in one
@@ -19,6 +21,7 @@ mod listing;
 mod logs;
 mod notification;
 pub mod recipients;
+mod rotation;
 mod routes;
 mod rpc;
 pub mod templates;
@@ -28,11 +31,13 @@ mod work;
 use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, Utc};
-use plaza_contracts::services::{BROADCAST, NOTIFICATION};
+use plaza_contracts::access::Permissions;
+use plaza_contracts::services::{ACCESS, BROADCAST, NOTIFICATION};
 use plaza_database::{Database, Schema, migrations};
 use plaza_kernel::Clock;
 use plaza_messaging::Subscriptions;
 use plaza_rpc::Directory;
+use plaza_schedule::Schedules;
 use plaza_web::{PermissionSource, ServiceApi};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -41,6 +46,7 @@ pub use config::BroadcastConfig;
 pub use invalid::Invalid;
 
 use notification::Notification;
+use rotation::Rotations;
 
 plaza_kernel::typed_id!(
     /// Somebody a tenant may write to.
@@ -57,7 +63,13 @@ plaza_kernel::typed_id!(
 
 /// The schema of this service.
 pub fn schema() -> Schema {
-    Schema::new(BROADCAST, migrations!["V20261120100000__broadcast"]).with(plaza_messaging::migrations())
+    let own = migrations![
+        "V20261120100000__broadcast",
+        "V20261121021233__fair_turns_and_traces",
+    ];
+    Schema::new(BROADCAST, own)
+        .with(plaza_messaging::migrations())
+        .with(plaza_schedule::migrations())
 }
 
 /// The service. Cheap to clone.
@@ -66,6 +78,9 @@ pub struct Broadcast {
     config: Arc<BroadcastConfig>,
     database: Database,
     notification: Notification,
+    /// Of the people whom other services call for.
+    permissions: Permissions,
+    rotations: Arc<Rotations>,
     clock: Clock,
 }
 
@@ -73,10 +88,13 @@ impl Broadcast {
     /// The service on its database.
     pub fn new(config: BroadcastConfig, database: Database, directory: &Directory, clock: Clock) -> Self {
         let notification = Notification::new(directory.transport(NOTIFICATION));
+        let permissions = Permissions::new(directory.transport(ACCESS), clock.clone());
         Self {
             config: Arc::new(config),
             database,
             notification,
+            permissions,
+            rotations: Arc::default(),
             clock,
         }
     }
@@ -99,6 +117,11 @@ impl Broadcast {
     /// What it consumes.
     pub fn subscriptions(&self) -> Subscriptions {
         consumers::subscriptions(self)
+    }
+
+    /// What it does by the calendar.
+    pub fn schedules(&self) -> Schedules {
+        imports::sweep::schedules(self)
     }
 
     /// Starts its background work: importing, planning, reconciling. It ends after `stop`, once what it holds is

@@ -1,6 +1,6 @@
 //! Which part of a list is asked for.
 
-use plaza_kernel::{Failure, FieldError, Kind, Limit};
+use plaza_kernel::{Failure, FieldError, Kind, Limit, PageQuery};
 use plaza_web::{ApiError, PageParams};
 use uuid::Uuid;
 
@@ -18,6 +18,16 @@ pub(crate) struct Window {
     pub(crate) skip: i64,
 }
 
+impl From<PageQuery> for Window {
+    fn from(page: PageQuery) -> Self {
+        Self {
+            limit: page.limit,
+            after: page.cursor.map(plaza_kernel::Cursor::last_seen),
+            skip: 0,
+        }
+    }
+}
+
 impl Window {
     /// Reads it from the query.
     pub(crate) fn of(params: &PageParams) -> Result<Self, ApiError> {
@@ -26,9 +36,8 @@ impl Window {
             return Err(InvalidQuery::new("page", "use `cursor` to go further").into());
         }
         Ok(Self {
-            limit: page.limit,
-            after: page.cursor.map(plaza_kernel::Cursor::last_seen),
             skip,
+            ..Self::from(page)
         })
     }
 

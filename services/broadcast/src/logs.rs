@@ -7,13 +7,15 @@ use chrono::{DateTime, Utc};
 use plaza_contracts::ids::{CampaignId, MessageId};
 use plaza_contracts::permissions::ViewLogs;
 use plaza_contracts::proto::notification::Message;
-use plaza_kernel::{Page, TenantId};
+use plaza_database::DatabaseError;
+use plaza_kernel::{Failure, FieldError, Kind, Page, TenantId};
+use plaza_rpc::RpcError;
 use plaza_web::{ApiError, ApiErrors, Granted, Json, May, PageParams, Query};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 
-use crate::campaigns::{http::found, plan};
+use crate::campaigns::get::GetError;
+use crate::campaigns::plan;
 use crate::listing::{InvalidQuery, Window};
 use crate::notification::campaign_of;
 use crate::{Broadcast, RecipientId};
@@ -38,46 +40,46 @@ const STATES: [&str; 11] = [
 #[into_params(parameter_in = Query)]
 pub(crate) struct LogFilter {
     /// Only those of this campaign.
-    campaign_id: Option<CampaignId>,
+    pub(crate) campaign_id: Option<CampaignId>,
     /// Only those in this state.
-    state: Option<String>,
+    pub(crate) state: Option<String>,
 }
 
 /// One message and what became of it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct LogEntry {
     /// The message.
-    message_id: MessageId,
+    pub(crate) message_id: MessageId,
     /// The campaign it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    campaign_id: Option<CampaignId>,
+    pub(crate) campaign_id: Option<CampaignId>,
     /// Who it went to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    recipient_id: Option<RecipientId>,
+    pub(crate) recipient_id: Option<RecipientId>,
     /// The recipient's name now; absent once the recipient was removed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    recipient_name: Option<String>,
+    pub(crate) recipient_name: Option<String>,
     /// `whatsapp`.
-    channel: String,
+    pub(crate) channel: String,
     /// The number in E.164.
-    to: String,
+    pub(crate) to: String,
     /// How far it is.
-    state: String,
+    pub(crate) state: String,
     /// The provider's id.
     #[serde(skip_serializing_if = "Option::is_none")]
-    provider_id: Option<String>,
+    pub(crate) provider_id: Option<String>,
     /// The provider's code of the last failure.
     #[serde(skip_serializing_if = "Option::is_none")]
-    error_code: Option<String>,
+    pub(crate) error_code: Option<String>,
     /// The provider's text of the last failure.
     #[serde(skip_serializing_if = "Option::is_none")]
-    error_text: Option<String>,
+    pub(crate) error_text: Option<String>,
     /// How often sending was tried.
-    attempts: u32,
+    pub(crate) attempts: u32,
     /// When it was asked for.
-    created_at: DateTime<Utc>,
+    pub(crate) created_at: DateTime<Utc>,
     /// When its state changed last.
-    updated_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
 }
 
 /// Messages, newest first.
@@ -93,38 +95,70 @@ pub(crate) async fn list(
     if window.skip > 0 {
         return Err(InvalidQuery::new("page", "use `cursor` for this list").into());
     }
-    if filter
-        .state
-        .as_deref()
-        .is_some_and(|state| !STATES.contains(&state))
-    {
-        return Err(InvalidQuery::new("state", "a state of messages").into());
-    }
-    if let Some(campaign) = filter.campaign_id {
-        found(&broadcast, tenant, campaign).await?;
-    }
     Ok(Json(broadcast.log(tenant, &filter, window).await?))
 }
 
+/// Why no messages were listed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LogError {
+    #[error(transparent)]
+    Filter(#[from] InvalidQuery),
+    #[error(transparent)]
+    Campaign(#[from] GetError),
+    #[error("notification failed")]
+    Notification(#[from] RpcError),
+    #[error("database failed")]
+    Database(#[from] DatabaseError),
+}
+
+impl Failure for LogError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Filter(error) => error.kind(),
+            Self::Campaign(error) => error.kind(),
+            Self::Notification(error) => error.kind(),
+            Self::Database(error) => error.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Filter(error) => error.code(),
+            Self::Campaign(error) => error.code(),
+            Self::Notification(error) => error.code(),
+            Self::Database(error) => error.code(),
+        }
+    }
+
+    fn fields(&self) -> Vec<FieldError> {
+        match self {
+            Self::Filter(error) => error.fields(),
+            Self::Campaign(_) | Self::Notification(_) | Self::Database(_) => Vec::new(),
+        }
+    }
+}
+
 impl Broadcast {
-    async fn log(
+    /// A page of messages, newest first.
+    pub(crate) async fn log(
         &self,
         tenant: TenantId,
         filter: &LogFilter,
         window: Window,
-    ) -> Result<Page<LogEntry>, ApiError> {
+    ) -> Result<Page<LogEntry>, LogError> {
         let state = filter.state.as_deref();
+        if state.is_some_and(|state| !STATES.contains(&state)) {
+            return Err(InvalidQuery::new("state", "a state of messages").into());
+        }
+        if let Some(campaign) = filter.campaign_id {
+            self.campaign(tenant, campaign).await?;
+        }
         let messages = self
             .notification
-            .messages(
-                tenant,
-                filter.campaign_id,
-                state,
-                window.after,
-                window.limit.and_one(),
-            )
+            .messages(tenant, filter.campaign_id, state, window)
             .await?;
         let ids = messages
+            .items
             .iter()
             .filter_map(|message| message.message_id.parse().ok())
             .collect();
@@ -133,13 +167,11 @@ impl Broadcast {
             .into_iter()
             .map(|(id, whose, name)| (id, (whose, name)))
             .collect();
-        let entries = messages
-            .into_iter()
-            .filter_map(|message| entry(message, &whose))
-            .collect();
-        Ok(Page::from_found(entries, window.limit, |entry: &LogEntry| {
-            Uuid::from(entry.message_id)
-        }))
+        let entries = messages.items.into_iter();
+        Ok(Page {
+            items: entries.filter_map(|message| entry(message, &whose)).collect(),
+            next_cursor: messages.next_cursor,
+        })
     }
 }
 
@@ -159,7 +191,7 @@ fn entry(message: Message, whose: &HashMap<MessageId, (RecipientId, Option<Strin
         error_code: said(message.error_code),
         error_text: said(message.error_text),
         attempts: message.attempts,
-        created_at: DateTime::from_timestamp_millis(message.created_at)?,
-        updated_at: DateTime::from_timestamp_millis(message.updated_at)?,
+        created_at: message.created_at.parse().ok()?,
+        updated_at: message.updated_at.parse().ok()?,
     })
 }

@@ -8,9 +8,10 @@ use plaza_contracts::proto::notification::notification_client::NotificationClien
 use plaza_contracts::proto::notification::{
     CountsRequest, Message, MessagesRequest, OpenRequest, SenderRequest, SuppressedRequest,
 };
-use plaza_kernel::{Kind, TenantId};
+use plaza_kernel::{Cursor, Kind, Page, TenantId};
 use plaza_rpc::{RpcError, Transport};
-use uuid::Uuid;
+
+use crate::listing::Window;
 
 /// The one channel that templates are sent on.
 pub(crate) const CHANNEL: &str = "whatsapp";
@@ -113,23 +114,29 @@ impl Notification {
             .map_err(|_| RpcError::from(tonic::Status::internal("notification named no sender")))
     }
 
-    /// Messages, newest first.
+    /// A page of messages, newest first.
     pub(crate) async fn messages(
         &self,
         tenant: TenantId,
         campaign: Option<CampaignId>,
         state: Option<&str>,
-        after: Option<Uuid>,
-        limit: i64,
-    ) -> Result<Vec<Message>, RpcError> {
+        window: Window,
+    ) -> Result<Page<Message>, RpcError> {
         let request = MessagesRequest {
             tenant_id: tenant.to_string(),
             source: campaign.map(source).unwrap_or_default(),
             state: state.unwrap_or_default().to_owned(),
-            after: after.map(|id| id.to_string()).unwrap_or_default(),
-            limit: u32::try_from(limit).unwrap_or(1),
+            cursor: window
+                .after
+                .map(|id| Cursor::after(id).to_string())
+                .unwrap_or_default(),
+            limit: u32::try_from(window.limit.get()).unwrap_or_default(),
         };
-        Ok(self.client.clone().messages(request).await?.into_inner().messages)
+        let reply = self.client.clone().messages(request).await?.into_inner();
+        Ok(Page {
+            items: reply.messages,
+            next_cursor: Some(reply.next_cursor).filter(|cursor| !cursor.is_empty()),
+        })
     }
 }
 

@@ -5,14 +5,19 @@ pub mod consent;
 pub mod country;
 pub(crate) mod http;
 pub mod phone;
+pub(crate) mod remove;
 pub(crate) mod store;
 
 use chrono::{DateTime, Utc};
+use plaza_kernel::{Failure, Kind};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::listing::InvalidQuery;
 use crate::{ImportId, RecipientId};
 use consent::Consent;
+use country::Country;
+use phone::Cell;
 
 plaza_database::row! {
     /// Somebody a tenant may write to.
@@ -53,5 +58,28 @@ plaza_database::row! {
         pub created_at: DateTime<Utc>,
         /// When anything about the recipient changed.
         pub updated_at: DateTime<Utc>,
+    }
+}
+
+/// There is no such recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there is no such recipient")]
+pub(crate) struct NoRecipient;
+
+impl Failure for NoRecipient {
+    fn kind(&self) -> Kind {
+        Kind::NotFound
+    }
+
+    fn code(&self) -> &'static str {
+        "RECIPIENT_NOT_FOUND"
+    }
+}
+
+/// The number that a list is narrowed to.
+pub(crate) fn e164(text: &str) -> Result<String, InvalidQuery> {
+    match phone::read(text, None::<Country>) {
+        Cell::Valid(phone) => Ok(phone.into_string()),
+        _ => Err(InvalidQuery::new("phone", "a telephone number in E.164")),
     }
 }

@@ -1,68 +1,44 @@
-//! The gRPC API, for the other services.
+//! The gRPC API of broadcast: what its routes offer, for whoever asks through another service.
 
-use plaza_contracts::ids::CampaignId;
-use plaza_contracts::proto::broadcast::broadcast_server::{Broadcast as Api, BroadcastServer};
-use plaza_contracts::proto::broadcast::{Campaign, GetCampaignRequest};
-use plaza_database::{DatabaseError, kind};
-use plaza_kernel::{Failure, Kind, TenantId};
-use plaza_rpc::answer;
-use tonic::{Request, Response, Status};
+mod campaigns;
+mod imports;
+mod recipients;
+mod templates;
+
+use plaza_contracts::incoming::{Asker, Refusal};
+use plaza_contracts::proto::broadcast::broadcast_server::BroadcastServer;
+use plaza_contracts::proto::broadcast::imports_server::ImportsServer;
+use plaza_contracts::proto::broadcast::recipients_server::RecipientsServer;
+use plaza_contracts::proto::broadcast::templates_server::TemplatesServer;
+use plaza_kernel::{Permission, TenantId};
+use tonic::service::Routes;
 
 use crate::Broadcast;
-use crate::campaigns::store;
 
-/// Why no campaign was found.
-#[derive(Debug, thiserror::Error)]
-enum GetError {
-    /// There is none, or the ids are none.
-    #[error("there is no such campaign")]
-    NotFound,
-    #[error("database failed")]
-    Database(#[from] DatabaseError),
+pub(crate) fn routes(broadcast: Broadcast) -> Routes {
+    let rpc = Rpc(broadcast);
+    Routes::new(BroadcastServer::new(rpc.clone()))
+        .add_service(TemplatesServer::new(rpc.clone()))
+        .add_service(RecipientsServer::new(rpc.clone()))
+        .add_service(ImportsServer::new(rpc))
 }
 
-impl Failure for GetError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::NotFound => Kind::NotFound,
-            Self::Database(error) => kind(error),
-        }
-    }
+/// Translates and calls the same verbs and stores as the routes.
+#[derive(Clone)]
+struct Rpc(Broadcast);
 
-    fn code(&self) -> &'static str {
-        match self {
-            Self::NotFound => "CAMPAIGN_NOT_FOUND",
-            Self::Database(error) => error.code(),
-        }
+impl Rpc {
+    /// The tenant that is named, if whoever asks may do `P` in it, by what access says of a person's roles.
+    async fn tenant<P: Permission>(&self, asker: Asker, tenant: &str) -> Result<TenantId, Refusal> {
+        let tenant = asker.tenant(tenant)?;
+        let right = asker.may::<P, Refusal, _>(tenant, async |tenant, user| {
+            Ok(self.0.permissions.permissions_of(tenant, user).await?)
+        });
+        Ok(right.await?.tenant())
     }
 }
 
-struct Server(Broadcast);
-
-#[tonic::async_trait]
-impl Api for Server {
-    async fn get_campaign(&self, request: Request<GetCampaignRequest>) -> Result<Response<Campaign>, Status> {
-        answer(self.0.campaign_for_services(&request.into_inner()).await)
-    }
-}
-
-impl Broadcast {
-    async fn campaign_for_services(&self, request: &GetCampaignRequest) -> Result<Campaign, GetError> {
-        let tenant: TenantId = request.tenant_id.parse().map_err(|_| GetError::NotFound)?;
-        let id: CampaignId = request.campaign_id.parse().map_err(|_| GetError::NotFound)?;
-        let found = store::get(&self.database, tenant, id)
-            .await?
-            .ok_or(GetError::NotFound)?;
-        Ok(Campaign {
-            campaign_id: found.id.to_string(),
-            name: found.name,
-            state: found.state.to_string(),
-            planned: found.planned.0.into_iter().collect(),
-        })
-    }
-}
-
-/// The server.
-pub(crate) fn routes(broadcast: Broadcast) -> tonic::service::Routes {
-    tonic::service::Routes::new(BroadcastServer::new(Server(broadcast)))
+/// A text that was given: empty is none.
+fn given(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
 }

@@ -6,6 +6,7 @@ pub(crate) mod store;
 pub mod variables;
 
 use chrono::{DateTime, Utc};
+use plaza_kernel::{Failure, Kind};
 use postgres_types::Json;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -74,6 +75,21 @@ impl From<StoredTemplate> for Template {
             created_at: stored.created_at,
             updated_at: stored.updated_at,
         }
+    }
+}
+
+/// There is no such template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there is no such template")]
+pub(crate) struct NoTemplate;
+
+impl Failure for NoTemplate {
+    fn kind(&self) -> Kind {
+        Kind::NotFound
+    }
+
+    fn code(&self) -> &'static str {
+        "TEMPLATE_NOT_FOUND"
     }
 }
 

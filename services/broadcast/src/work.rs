@@ -11,8 +11,10 @@ use plaza_database::DatabaseError;
 use plaza_kernel::{Failure, TenantId};
 use plaza_messaging::supervised;
 use plaza_rpc::RpcError;
+use plaza_telemetry::trace::{self, TraceContext};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Span;
 use uuid::Uuid;
 
 use crate::Broadcast;
@@ -32,6 +34,40 @@ pub(crate) struct Lease<I> {
     pub(crate) id: I,
     /// The token.
     pub(crate) token: Uuid,
+    /// The trace that the work was asked for in.
+    pub(crate) trace: Option<TraceContext>,
+}
+
+impl<I> Lease<I> {
+    /// What was claimed with this token.
+    pub(crate) fn of((tenant, id, traceparent): Claimed<I>, token: Uuid) -> Self {
+        let trace = traceparent.as_deref().and_then(TraceContext::parse);
+        Self {
+            tenant,
+            id,
+            token,
+            trace,
+        }
+    }
+
+    /// Makes a span that was just made part of that trace.
+    pub(crate) fn follow(&self, span: Span) -> Span {
+        trace::follow(&span, self.trace);
+        span
+    }
+}
+
+/// What a claim gives: whose row, which, and the trace that it carries.
+pub(crate) type Claimed<I> = (TenantId, I, Option<String>);
+
+/// A length of time as statements take it.
+pub(crate) fn in_milliseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The trace of the work at hand, as rows keep it.
+pub(crate) fn traceparent() -> Option<String> {
+    trace::current().map(TraceContext::to_traceparent)
 }
 
 /// Why a turn ended before its time.
@@ -78,9 +114,6 @@ pub(crate) fn start(broadcast: &Broadcast, tasks: &TaskTracker, stop: Cancellati
         let run = move || work(this.clone(), stopped.clone());
         tasks.spawn(supervised(BROADCAST, part, stop.clone(), run));
     };
-    begin("sweep", |this, stop| {
-        async move { this.sweep_uploads(&stop).await }.boxed()
-    });
     for _ in 0..broadcast.config.import_workers.max(1) {
         begin("import", |this, stop| {
             async move {

@@ -38,8 +38,8 @@ pub struct IdentityConfig {
     /// Where people reach Plaza (`https://plaza.example`): links are built from it, never from a request's host.
     /// Empty: links are given as paths.
     pub public_url: String,
-    /// How often expired sessions and links are removed.
-    pub housekeeping_seconds: u32,
+    /// How often each process looks whether the signing key is due to be replaced, or was by another process.
+    pub signing_key_check_seconds: u32,
     /// Passwords.
     pub password: PasswordConfig,
 }
@@ -57,7 +57,7 @@ impl Default for IdentityConfig {
             invite_hours: 72,
             registration: Registration::default(),
             public_url: String::new(),
-            housekeeping_seconds: 3600,
+            signing_key_check_seconds: 3600,
             password: PasswordConfig::default(),
         }
     }

@@ -1,10 +1,12 @@
-//! What time leaves behind: expired sessions, tokens and links are removed, and the signing key is replaced when due.
+//! What time leaves behind: expired sessions, tokens and links are removed every night, once across the fleet; and every
+//! process looks after the signing key that it holds in memory.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use plaza_database::{DatabaseError, Query, Transaction};
 use plaza_kernel::Failure;
+use plaza_schedule::{Due, Misfire, Schedule, ScheduleError, Schedules};
 use tokio_util::sync::CancellationToken;
 
 use crate::Identity;
@@ -13,6 +15,16 @@ use crate::Identity;
 const KEPT: TimeDelta = TimeDelta::days(7);
 /// How many rows one statement removes: short locks, and a stop is never far.
 const BATCH: u64 = 1_000;
+
+/// Removing what has expired: at night in Europe, when few log in. Nothing depends on when it is done: what has expired is
+/// refused whether it lies there or not.
+const TIDY: Schedule = Schedule {
+    name: "identity.tidy",
+    cron: "17 2 * * *",
+    zone: chrono_tz::UTC,
+    misfire: Misfire::Once,
+    deadline: Duration::from_secs(3600),
+};
 
 type Removal = Query<(DateTime<Utc>, i64), ()>;
 
@@ -42,10 +54,20 @@ plaza_database::statements! {
           WHERE id IN (SELECT id FROM identity.platform_sessions WHERE absolute_expires_at < $1 LIMIT $2)";
 }
 
+/// What identity does by the calendar.
+pub(crate) fn schedules(identity: &Identity) -> Schedules {
+    let identity = identity.clone();
+    Schedules::new().with(TIDY, move |due: Due| {
+        let identity = identity.clone();
+        Box::pin(async move { identity.tidy(&due.stop).await })
+    })
+}
+
 impl Identity {
-    /// Tidies up at every interval until told to stop.
-    pub(crate) async fn keep_house(self, stop: CancellationToken) {
-        let interval = Duration::from_secs(self.config().housekeeping_seconds.max(1).into());
+    /// Replaces the signing key when it is due, and finds the one that another process made. Every process has to, by
+    /// itself: each holds the key it signs with.
+    pub(crate) async fn keep_keys(self, stop: CancellationToken) {
+        let interval = Duration::from_secs(self.config().signing_key_check_seconds.max(1).into());
         while stop
             .run_until_cancelled(tokio::time::sleep(interval))
             .await
@@ -58,21 +80,15 @@ impl Identity {
                     "keys not renewed"
                 );
             }
-            if let Err(error) = self.tidy(&stop).await {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    code = error.code(),
-                    "housekeeping failed"
-                );
-            }
         }
     }
 
-    /// Removes what has expired.
-    async fn tidy(&self, stop: &CancellationToken) -> Result<(), DatabaseError> {
+    /// Removes what has expired. Told to stop it leaves the rest to whoever takes the firing up.
+    async fn tidy(&self, stop: &CancellationToken) -> Result<(), ScheduleError> {
         let now = self.clock().now();
         for (removal, before) in [(&TOKENS, now), (&SESSIONS, now - KEPT), (&LINKS, now - KEPT)] {
-            while !stop.is_cancelled() {
+            loop {
+                goes_on(stop)?;
                 let tx = self.database().begin_system();
                 let removed = remove(&tx, removal, before).await?;
                 tx.commit().await?;
@@ -82,7 +98,8 @@ impl Identity {
             }
         }
         for (removal, before) in [(&PLATFORM_TOKENS, now), (&PLATFORM_SESSIONS, now - KEPT)] {
-            while !stop.is_cancelled() {
+            loop {
+                goes_on(stop)?;
                 let tx = self.database().begin_platform();
                 let removed = remove(&tx, removal, before).await?;
                 tx.commit().await?;
@@ -91,6 +108,14 @@ impl Identity {
                 }
             }
         }
+        Ok(())
+    }
+}
+
+fn goes_on(stop: &CancellationToken) -> Result<(), ScheduleError> {
+    if stop.is_cancelled() {
+        Err(ScheduleError::Stopped)
+    } else {
         Ok(())
     }
 }

@@ -3,9 +3,11 @@
 //! Owns       schema `identity`: users, credentials, platform administrators, memberships, sessions, refresh tokens,
 //!            one-time links, signing keys
 //! Offers     HTTP `/api/v1/auth`, `/setup`, `/.well-known/jwks.json`; gRPC `plaza.identity.v1`
+//!            (`Identity`, `Members`, `Accounts`, `Sessions`)
 //! Publishes  `user.registered`, `identity.owner.provisioned`
 //! Consumes   `tenant.created` (the owner's account)
-//! Needs      `tenancy` (which tenant a slug names, whether it may be entered)
+//! Needs      `tenancy` (which tenant a slug names, whether it may be entered), `access` (what a person may do for whom
+//!            another service calls)
 //!
 //! Read `sessions/login.rs` first, then `sessions/refresh.rs` and `setup.rs`.
 
@@ -26,12 +28,14 @@ mod users;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use plaza_contracts::access::Permissions;
 use plaza_contracts::services;
 use plaza_crypto::KeyRing;
 use plaza_database::{Database, Schema, migrations};
 use plaza_kernel::{Clock, Failure, Kind};
 use plaza_messaging::Subscriptions;
 use plaza_rpc::Directory;
+use plaza_schedule::Schedules;
 use plaza_web::{PermissionSource, ServiceApi};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -55,9 +59,11 @@ pub fn schema() -> Schema {
             "V20261120100000__accounts",
             "V20261120100100__sessions",
             "V20261120100200__setup_and_keys",
+            "V20261121022005__sessions_revoked_by_others",
         ],
     )
     .with(plaza_messaging::migrations())
+    .with(plaza_schedule::migrations())
 }
 
 /// Identity is not ready to serve.
@@ -95,6 +101,7 @@ struct Parts {
     config: IdentityConfig,
     database: Database,
     tenants: Tenants,
+    permissions: Permissions,
     clock: Clock,
     keys: Keys,
     passwords: Passwords,
@@ -117,11 +124,13 @@ impl Identity {
             TimeDelta::seconds(config.access_token_seconds.into()),
         );
         let tenants = Tenants::new(directory.transport(services::TENANCY));
+        let permissions = Permissions::new(directory.transport(services::ACCESS), clock.clone());
         let passwords = Passwords::new(config.password.clone());
         Self(Arc::new(Parts {
             config,
             database,
             tenants,
+            permissions,
             clock,
             keys,
             passwords,
@@ -155,9 +164,14 @@ impl Identity {
         })
     }
 
-    /// Its background work: housekeeping.
+    /// What it does by the calendar: removing what has expired.
+    pub fn schedules(&self) -> Schedules {
+        housekeeping::schedules(self)
+    }
+
+    /// The background work of every process: looking after the signing key.
     pub fn start(&self, tasks: &TaskTracker, stop: CancellationToken) {
-        tasks.spawn(self.clone().keep_house(stop));
+        tasks.spawn(self.clone().keep_keys(stop));
     }
 
     fn config(&self) -> &IdentityConfig {
@@ -170,6 +184,10 @@ impl Identity {
 
     fn tenants(&self) -> &Tenants {
         &self.0.tenants
+    }
+
+    fn permissions(&self) -> &Permissions {
+        &self.0.permissions
     }
 
     fn clock(&self) -> &Clock {

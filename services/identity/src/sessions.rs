@@ -2,10 +2,12 @@
 
 mod check;
 pub(crate) mod http;
+mod list;
 mod login;
 mod logout;
 mod me;
 mod refresh;
+mod revoke;
 mod store;
 
 use chrono::TimeDelta;
@@ -13,6 +15,7 @@ use plaza_contracts::tokens::{AUDIENCE, AccessClaims};
 use plaza_kernel::{Scope, SessionId, SystemRole, UserId};
 use secrecy::SecretString;
 
+pub(crate) use list::Session;
 pub(crate) use login::Login;
 pub use login::LoginError;
 pub use me::{Me, MeError};

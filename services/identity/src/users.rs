@@ -5,8 +5,12 @@ mod invite;
 mod register;
 pub(crate) mod store;
 
+use plaza_contracts::email::Email;
+use plaza_contracts::incoming::TenantRight;
+use plaza_contracts::permissions::ViewUsers;
 use plaza_database::DatabaseError;
-use plaza_kernel::{Failure, FieldError, Kind, TenantId, UserId};
+use plaza_kernel::{Cursor, Failure, FieldError, Kind, Page, PageQuery, TenantId, UserId};
+use uuid::Uuid;
 
 pub use invite::InviteError;
 pub(crate) use invite::{Invitation, Invite};
@@ -88,5 +92,35 @@ impl Identity {
         store::member(self.database(), tenant, user)
             .await?
             .ok_or(MemberError::NotFound)
+    }
+
+    /// The member of an address.
+    pub(crate) async fn find_member(
+        &self,
+        right: &TenantRight<ViewUsers>,
+        email: &Email,
+    ) -> Result<Member, MemberError> {
+        store::member_of_email(self.database(), right.tenant(), email)
+            .await?
+            .ok_or(MemberError::NotFound)
+    }
+
+    /// A page of the members of a tenant, in the order of their accounts.
+    pub(crate) async fn members(
+        &self,
+        right: &TenantRight<ViewUsers>,
+        page: PageQuery,
+        skip: i64,
+    ) -> Result<Page<Member>, DatabaseError> {
+        let after = page.cursor.map_or(Uuid::nil(), Cursor::last_seen);
+        let found = store::members(
+            self.database(),
+            right.tenant(),
+            after.into(),
+            page.limit.and_one(),
+            skip,
+        )
+        .await?;
+        Ok(Page::from_found(found, page.limit, |member| member.user_id))
     }
 }

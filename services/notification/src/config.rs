@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use plaza_crypto::random_token;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -13,6 +12,9 @@ use serde::Deserialize;
 pub struct NotificationConfig {
     /// Messages of one sender that are with the provider at the same time.
     pub in_flight: usize,
+    /// Senders that claim and write down at the same time, each on a connection of its own. When more want to, tenants
+    /// take turns, however many senders each has.
+    pub claims_at_once: usize,
     /// How long a claimed message may be worked on before it counts as unknown. Milliseconds.
     pub lease_milliseconds: u64,
     /// How long an unknown message waits for a receipt before it is sent again. Milliseconds.
@@ -46,12 +48,17 @@ pub struct WhatsAppConfig {
     pub verify_token: Option<SecretString>,
     /// How long one call may take; three quarters of the lease at the most. Milliseconds.
     pub timeout_milliseconds: u64,
+    /// Whether calls carry the `traceparent` of their message. Meta has no use for it; the simulator's callbacks carry
+    /// it back.
+    pub send_trace_context: bool,
 }
 
 impl Default for NotificationConfig {
     fn default() -> Self {
         Self {
             in_flight: 8,
+            // Of the four connections that a service writes on, one is left to requests and events.
+            claims_at_once: 3,
             lease_milliseconds: 60_000,
             unknown_wait_milliseconds: 60_000,
             retry_milliseconds: 5_000,
@@ -73,6 +80,7 @@ impl Default for WhatsAppConfig {
             app_secret: None,
             verify_token: None,
             timeout_milliseconds: 10_000,
+            send_trace_context: false,
         }
     }
 }
@@ -93,13 +101,18 @@ impl NotificationConfig {
         self.in_flight.max(1)
     }
 
+    /// Senders that claim at the same time.
+    pub(crate) fn claims_at_once(&self) -> usize {
+        self.claims_at_once.max(1)
+    }
+
     /// How long a claim holds.
-    pub(crate) fn lease(&self) -> TimeDelta {
+    pub(crate) fn lease(&self) -> Duration {
         milliseconds(self.lease_milliseconds.max(100))
     }
 
     /// How long doubt lasts.
-    pub(crate) fn unknown_wait(&self) -> TimeDelta {
+    pub(crate) fn unknown_wait(&self) -> Duration {
         milliseconds(self.unknown_wait_milliseconds)
     }
 
@@ -127,9 +140,9 @@ impl NotificationConfig {
 }
 
 /// So many milliseconds; what no calendar holds is cut to what one does.
-pub(crate) fn milliseconds(count: u64) -> TimeDelta {
+pub(crate) fn milliseconds(count: u64) -> Duration {
     const CENTURY: u64 = 100 * 365 * 24 * 3_600_000;
-    TimeDelta::milliseconds(count.min(CENTURY).cast_signed())
+    Duration::from_millis(count.min(CENTURY))
 }
 
 #[cfg(test)]
@@ -148,14 +161,15 @@ mod tests {
     fn settings_without_sense_do_not_stop_or_spin_the_sending() {
         let config = NotificationConfig {
             in_flight: 0,
+            claims_at_once: 0,
             lease_milliseconds: 0,
             poll_milliseconds: 0,
             unknown_wait_milliseconds: u64::MAX,
             ..NotificationConfig::default()
         };
-        assert_eq!(config.in_flight(), 1);
-        assert!(config.lease() > TimeDelta::zero());
+        assert_eq!((config.in_flight(), config.claims_at_once()), (1, 1));
+        assert!(config.lease() > Duration::ZERO);
         assert!(config.poll() > Duration::ZERO && config.sweep() > Duration::ZERO);
-        assert!(config.unknown_wait() > TimeDelta::days(365));
+        assert!(config.unknown_wait() > Duration::from_secs(365 * 24 * 3_600));
     }
 }

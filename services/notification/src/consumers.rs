@@ -1,18 +1,15 @@
 //! What notification reacts to.
 
 use plaza_contracts::events::{BroadcastSend, TenantCreated};
-use plaza_database::{DatabaseError, TenantTx};
-use plaza_kernel::Clock;
+use plaza_database::TenantTx;
 use plaza_messaging::{Consumer, Unconsumed};
 
 use crate::Notification;
-use crate::dispatch;
-use crate::messages::store::{self, QueueError};
 use crate::senders::create::CreateSenderError;
 
 /// A batch of messages is queued.
 pub(crate) struct QueueMessages {
-    pub(crate) clock: Clock,
+    pub(crate) notification: Notification,
 }
 
 impl Consumer for QueueMessages {
@@ -20,16 +17,14 @@ impl Consumer for QueueMessages {
     const NAME: &'static str = "notification.queue_messages";
 
     async fn consume(&self, tx: &TenantTx, event: &BroadcastSend) -> Result<(), Unconsumed> {
-        store::queue(tx, event, self.clock.now())
-            .await
-            .map_err(|error| match error {
-                QueueError::Content(_) | QueueError::Database(DatabaseError::Constraint { .. }) => {
-                    Unconsumed::permanent(error)
-                }
-                QueueError::Database(_) => Unconsumed::retry(error),
-            })?;
-        tx.signal_on_commit(dispatch::DUE);
-        Ok(())
+        let queued = self.notification.queue(tx, &event.clone().into()).await;
+        queued.map(drop).map_err(|error| {
+            if error.is_final() {
+                Unconsumed::permanent(error)
+            } else {
+                Unconsumed::retry(error)
+            }
+        })
     }
 }
 

@@ -5,6 +5,9 @@
 //! any line leaves at most the messages in flight in doubt, and those are `unknown`, not lost: a receipt that carries
 //! our reference resolves them, or time does (`sweep.rs`).
 //!
+//! Nobody sends at another's cost: senders are looked up in rounds over the tenants (`lease.rs`), and those who claim at
+//! the same time are few, with tenants taking turns (`turns.rs`), so that many senders give a tenant no larger share.
+//!
 //! Read `worker.rs` first, then `verdict.rs` (what an answer of the provider means).
 
 mod attempt;
@@ -15,20 +18,29 @@ mod hold;
 mod lease;
 pub(crate) mod settled;
 mod sweep;
+mod turns;
 mod verdict;
 mod worker;
 mod working;
 
+use std::time::Duration;
+
 use plaza_contracts::services::NOTIFICATION;
+use plaza_database::DatabaseError;
 use plaza_messaging::supervised;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use crate::Notification;
+pub(crate) use turns::Turns;
 use working::{Place, Working};
 
 /// The signal that messages became due.
 pub(crate) const DUE: &str = "notification.due";
+
+/// The pause before the next senders of a tenant with very many are given workers.
+const CROWDED: Duration = Duration::from_millis(100);
 
 /// Starts looking for due messages and for messages in doubt.
 pub(crate) fn start(notification: Notification, tasks: &TaskTracker, stop: CancellationToken) {
@@ -56,21 +68,39 @@ async fn discover(
     stop: CancellationToken,
 ) {
     let due = notification.inner.database.signal(DUE);
-    while !stop.is_cancelled() {
-        match lease::due_senders(&notification.inner.database, notification.inner.clock.now()).await {
-            Ok(found) => {
-                for place in found.into_iter().filter_map(|key| working.begin(key, &due)) {
-                    workers.spawn(work(notification.clone(), place, stop.clone()));
-                }
-            }
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "due senders not found"),
+    let poll = notification.inner.config.poll();
+    let begin = |key| {
+        if let Some(place) = working.begin(key, &due) {
+            workers.spawn(work(notification.clone(), place, stop.clone()));
         }
+    };
+    while !stop.is_cancelled() {
+        let pause = match look(&notification, begin).await {
+            Ok(true) => poll.min(CROWDED),
+            Ok(false) => poll,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "due senders not found");
+                poll
+            }
+        };
         tokio::select! {
             () = due.notified() => {}
-            () = tokio::time::sleep(notification.inner.config.poll()) => {}
+            () = tokio::time::sleep(pause) => {}
             () = stop.cancelled() => {}
         }
     }
+}
+
+/// One round over the tenants; whether one of them may have more due senders.
+async fn look(notification: &Notification, begin: impl Fn(working::Key)) -> Result<bool, DatabaseError> {
+    let (mut after, mut more) = (Some(Uuid::nil()), false);
+    while let Some(tenant) = after {
+        let found = lease::due_senders(&notification.inner.database, tenant).await?;
+        found.senders.into_iter().for_each(&begin);
+        after = found.next;
+        more |= found.more;
+    }
+    Ok(more)
 }
 
 /// A failure is not tried again at once: the next look at the queue finds the sender due.

@@ -1,6 +1,7 @@
 //! Messages: the ladder of their states. No I/O here.
 
 pub(crate) mod http;
+pub(crate) mod queue;
 pub(crate) mod store;
 
 use std::fmt;
@@ -8,6 +9,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use plaza_contracts::ids::{MessageId, SenderId};
+use plaza_kernel::{Failure, Kind};
 
 /// Where a message is. A later rank wins; `delivered` and `read` override `failed`, `sent` does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,6 +96,21 @@ impl FromStr for State {
             .into_iter()
             .find(|state| state.as_str() == text)
             .ok_or(UnknownState)
+    }
+}
+
+/// The tenant has no such message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this message does not exist")]
+pub(crate) struct NoMessage;
+
+impl Failure for NoMessage {
+    fn kind(&self) -> Kind {
+        Kind::NotFound
+    }
+
+    fn code(&self) -> &'static str {
+        "MESSAGE_NOT_FOUND"
     }
 }
 

@@ -3,11 +3,12 @@
 pub(crate) mod create;
 pub(crate) mod http;
 pub(crate) mod renew;
+pub(crate) mod resume;
 pub(crate) mod store;
 
 use chrono::{DateTime, Utc};
 use plaza_contracts::ids::SenderId;
-use plaza_kernel::TenantId;
+use plaza_kernel::{Failure, Kind, TenantId};
 
 /// The only channel there is for now.
 pub(crate) const WHATSAPP: &str = "whatsapp";
@@ -23,6 +24,21 @@ pub(crate) struct Sender {
     pub(crate) status: String,
     pub(crate) status_reason: Option<String>,
     pub(crate) created_at: DateTime<Utc>,
+}
+
+/// The tenant has no such sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this sender does not exist")]
+pub(crate) struct NoSender;
+
+impl Failure for NoSender {
+    fn kind(&self) -> Kind {
+        Kind::NotFound
+    }
+
+    fn code(&self) -> &'static str {
+        "SENDER_NOT_FOUND"
+    }
 }
 
 /// Where a sender's secret is sealed.

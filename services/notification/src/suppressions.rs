@@ -2,6 +2,7 @@
 
 pub(crate) mod http;
 pub(crate) mod store;
+pub(crate) mod suppress;
 
 use chrono::{DateTime, Utc};
 

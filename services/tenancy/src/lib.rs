@@ -1,7 +1,7 @@
 //! Tenancy: the operators of Plaza.
 //!
 //! Owns       schema `tenancy`: tenants, slugs
-//! Offers     HTTP `/api/v1/admin/tenants`, gRPC `plaza.tenancy.v1`
+//! Offers     HTTP `/api/v1/admin/tenants`, gRPC `plaza.tenancy.v1` (`Tenancy`, `Tenants`)
 //! Publishes  `tenant.created`
 //! Consumes   `identity.owner.provisioned`
 //! Needs      `Identity` (owner links), through `contracts`
@@ -42,7 +42,9 @@ struct Inner {
 
 /// The schema and its migrations.
 pub fn schema() -> Schema {
-    Schema::new(TENANCY, migrations!["V20261120100000__tenants"]).with(plaza_messaging::migrations())
+    Schema::new(TENANCY, migrations!["V20261120100000__tenants"])
+        .with(plaza_messaging::migrations())
+        .with(plaza_schedule::migrations())
 }
 
 impl Tenancy {

@@ -1,66 +1,111 @@
-//! The gRPC API of tenancy.
+//! The gRPC API of tenancy: which tenant is meant, and the tenants themselves.
 
-use plaza_contracts::proto::tenancy::tenancy_server::{Tenancy as TenancyApi, TenancyServer};
-use plaza_contracts::proto::tenancy::{GetRequest, ResolveRequest, Tenant as TenantMessage};
-use plaza_database::DatabaseError;
-use plaza_kernel::{Failure, Kind, TenantId};
-use plaza_rpc::answer;
+use plaza_contracts::incoming::{Asker, BadCall, Refusal, id, page, reply, time};
+use plaza_contracts::proto::tenancy::tenancy_server::{self, TenancyServer};
+use plaza_contracts::proto::tenancy::tenants_server::{self, TenantsServer};
+use plaza_contracts::proto::tenancy::{
+    CreateOwnerLinkReply, CreateOwnerLinkRequest, CreateTenantRequest, GetRequest, GetTenantRequest,
+    ListTenantsReply, ListTenantsRequest, ResolveRequest, Tenant as TenantMessage, TenantDetails,
+};
+use plaza_kernel::{PermissionSet, TenantId};
+use plaza_web::{OwnerOrPlatformAdmin, Rule};
+use tonic::service::Routes;
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::Tenancy;
-use crate::tenants::{Tenant, store};
+use crate::tenants::Tenant;
+use crate::tenants::create::NewTenant;
 
-#[derive(Debug, thiserror::Error)]
-enum LookUpError {
-    #[error("this tenant does not exist")]
-    NotFound,
-    #[error("database failed")]
-    Database(#[from] DatabaseError),
-}
-
-impl Failure for LookUpError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::NotFound => Kind::NotFound,
-            Self::Database(error) => error.kind(),
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::NotFound => "TENANT_NOT_FOUND",
-            Self::Database(error) => error.code(),
-        }
-    }
-}
-
-pub(crate) fn routes(tenancy: Tenancy) -> tonic::service::Routes {
-    tonic::service::Routes::new(TenancyServer::new(tenancy))
+pub(crate) fn routes(tenancy: Tenancy) -> Routes {
+    Routes::new(TenancyServer::new(tenancy.clone())).add_service(TenantsServer::new(tenancy))
 }
 
 #[async_trait]
-impl TenancyApi for Tenancy {
+impl tenancy_server::Tenancy for Tenancy {
     async fn resolve(&self, request: Request<ResolveRequest>) -> Result<Response<TenantMessage>, Status> {
-        let slug = request.into_inner().slug;
-        let find = async {
-            let tx = self.inner.database.begin_system();
-            let found = store::resolve(&tx, &slug).await?;
-            tx.commit().await?;
-            found.map(message).ok_or(LookUpError::NotFound)
-        };
-        answer(find.await)
+        let found = self.resolve(&request.get_ref().slug).await;
+        reply(found.map(message).map_err(Refusal::from))
     }
 
+    /// Asked for whoever is about to be let in, so a person in another tenant may ask for it too.
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<TenantMessage>, Status> {
-        let id = request.into_inner().tenant_id.parse::<TenantId>();
         let find = async {
-            let id = id.map_err(|_| LookUpError::NotFound)?;
-            store::get(&self.inner.database, id)
-                .await?
-                .map(message)
-                .ok_or(LookUpError::NotFound)
+            let id = id("tenant_id", &request.get_ref().tenant_id)?;
+            Ok(message(self.get(None, id).await?))
         };
-        answer(find.await)
+        reply(find.await)
+    }
+}
+
+#[async_trait]
+impl tenants_server::Tenants for Tenancy {
+    async fn create_tenant(
+        &self,
+        request: Request<CreateTenantRequest>,
+    ) -> Result<Response<TenantDetails>, Status> {
+        let create = async {
+            let right = Asker::of(&request)?.runs_platform()?;
+            let CreateTenantRequest {
+                slug,
+                name,
+                admin_email,
+            } = request.into_inner();
+            let new = NewTenant {
+                slug,
+                name,
+                admin_email,
+            };
+            Ok(details(self.create(&right, new).await?))
+        };
+        reply(create.await)
+    }
+
+    async fn get_tenant(
+        &self,
+        request: Request<GetTenantRequest>,
+    ) -> Result<Response<TenantDetails>, Status> {
+        let get = async {
+            let asker = Asker::of(&request)?;
+            let id: TenantId = id("tenant_id", &request.get_ref().tenant_id)?;
+            if let Some(person) = asker.person() {
+                OwnerOrPlatformAdmin::decide(Some(person), &PermissionSet::none()).map_err(BadCall::from)?;
+            }
+            Ok(details(self.get(asker.person(), id).await?))
+        };
+        reply(get.await)
+    }
+
+    async fn list_tenants(
+        &self,
+        request: Request<ListTenantsRequest>,
+    ) -> Result<Response<ListTenantsReply>, Status> {
+        let list = async {
+            let right = Asker::of(&request)?.runs_platform()?;
+            let page = page(request.get_ref().limit, &request.get_ref().cursor)?;
+            let page = self.list(&right, page).await?;
+            Ok(ListTenantsReply {
+                tenants: page.items.into_iter().map(details).collect(),
+                next_cursor: page.next_cursor.unwrap_or_default(),
+            })
+        };
+        reply(list.await)
+    }
+
+    async fn create_owner_link(
+        &self,
+        request: Request<CreateOwnerLinkRequest>,
+    ) -> Result<Response<CreateOwnerLinkReply>, Status> {
+        let link = async {
+            let right = Asker::of(&request)?.runs_platform()?;
+            let id = id("tenant_id", &request.get_ref().tenant_id)?;
+            let link = self.owner_link(&right, id).await?;
+            Ok(CreateOwnerLinkReply {
+                url: link.url,
+                token: link.token,
+                expires_at: time(link.expires_at),
+            })
+        };
+        reply(link.await)
     }
 }
 
@@ -70,5 +115,16 @@ fn message(tenant: Tenant) -> TenantMessage {
         slug: tenant.slug.as_str().to_owned(),
         name: tenant.name,
         status: tenant.status.as_str().to_owned(),
+    }
+}
+
+fn details(tenant: Tenant) -> TenantDetails {
+    TenantDetails {
+        tenant_id: tenant.id.to_string(),
+        slug: tenant.slug.as_str().to_owned(),
+        name: tenant.name,
+        admin_email: tenant.admin_email,
+        status: tenant.status.as_str().to_owned(),
+        created_at: time(tenant.created_at),
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod create;
 pub(crate) mod http;
+pub(crate) mod look_up;
 pub(crate) mod owner_link;
 pub(crate) mod store;
 

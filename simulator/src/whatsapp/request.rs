@@ -118,6 +118,7 @@ impl<'a> MessageRequest<'a> {
                 to,
                 reference,
                 content,
+                trace: None,
             },
         })
     }

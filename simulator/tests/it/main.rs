@@ -9,3 +9,4 @@ mod peer;
 mod receiver;
 mod restart;
 mod send;
+mod traces;

@@ -97,6 +97,15 @@ impl Peer {
         self.send(&template(to, reference)).await
     }
 
+    /// Sends as a part of a trace.
+    pub(crate) async fn send_within(&self, traceparent: &str, reference: &str) {
+        let url = format!("{}/v23.0/106540352242922/messages", self.url);
+        let request = self.client.post(url).bearer_auth("token");
+        let request = request.json(&template("4915117404120", reference));
+        let answer = request.header("traceparent", traceparent).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+    }
+
     pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
         self.client
             .get(format!("{}{path}", self.url))

@@ -24,6 +24,8 @@ pub(crate) struct Receiver {
 #[derive(Default)]
 struct Received {
     requests: Vec<(String, Bytes)>,
+    /// Of the same requests.
+    traceparents: Vec<Option<String>>,
     refuse: Vec<StatusCode>,
 }
 
@@ -59,6 +61,11 @@ impl Receiver {
         self.state.lock().unwrap().requests.clone()
     }
 
+    /// What each accepted request says of its trace.
+    pub(crate) fn traceparents(&self) -> Vec<Option<String>> {
+        self.state.lock().unwrap().traceparents.clone()
+    }
+
     pub(crate) fn bodies(&self) -> Vec<Value> {
         self.requests()
             .iter()
@@ -68,14 +75,7 @@ impl Receiver {
 
     /// All statuses in the order in which they came: every entry, every change, every status.
     pub(crate) fn statuses(&self) -> Vec<Value> {
-        let list = |value: &Value, name: &str| value[name].as_array().cloned().unwrap_or_default();
-        let bodies = self.bodies().into_iter();
-        let changes = bodies
-            .flat_map(|body| list(&body, "entry"))
-            .flat_map(|entry| list(&entry, "changes"));
-        changes
-            .flat_map(|change| list(&change["value"], "statuses"))
-            .collect()
+        self.bodies().iter().flat_map(statuses_of).collect()
     }
 
     /// The words of each reference, in the order in which they came.
@@ -92,13 +92,26 @@ impl Receiver {
     }
 }
 
+/// The statuses of one callback.
+pub(crate) fn statuses_of(body: &Value) -> Vec<Value> {
+    let list = |value: &Value, name: &str| value[name].as_array().cloned().unwrap_or_default();
+    let entries = list(body, "entry").into_iter();
+    entries
+        .flat_map(|entry| list(&entry, "changes"))
+        .flat_map(|change| list(&change["value"], "statuses"))
+        .collect()
+}
+
 async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> StatusCode {
     let mut state = receiver.state.lock().unwrap();
     if !state.refuse.is_empty() {
         return state.refuse.remove(0);
     }
     let signature = headers["x-hub-signature-256"].to_str().unwrap().to_owned();
+    let traceparent = headers.get("traceparent");
+    let traceparent = traceparent.map(|value| value.to_str().unwrap().to_owned());
     state.requests.push((signature, body));
+    state.traceparents.push(traceparent);
     StatusCode::OK
 }
 

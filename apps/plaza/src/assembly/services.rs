@@ -1,4 +1,4 @@
-//! The services themselves, and what each gives to the process: a gRPC API, consumers, an HTTP API.
+//! The services themselves, and what each gives to the process: a gRPC API, consumers, an HTTP API, schedules.
 
 use std::sync::Arc;
 
@@ -6,104 +6,174 @@ use plaza_access::Access;
 use plaza_broadcast::Broadcast;
 use plaza_contracts::access::Permissions;
 use plaza_contracts::services::{ACCESS, BROADCAST, IDENTITY, NOTIFICATION, TENANCY};
+use plaza_database::Database;
 use plaza_identity::{Identity, IdentityConfig};
-use plaza_messaging::{Messaging, MessagingSettings};
+use plaza_kernel::ServiceName;
+use plaza_messaging::Subscriptions;
 use plaza_notification::Notification;
 use plaza_rpc::Directory;
+use plaza_schedule::Schedules;
 use plaza_tenancy::{Tenancy, TenancyConfig};
 use plaza_web::{PermissionSource, ServiceApi};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::Ground;
 
-/// All services of a process.
+/// The services that are assembled in a process.
+#[derive(Default)]
 pub(crate) struct Services {
-    pub(crate) identity: Identity,
-    pub(crate) tenancy: Tenancy,
-    pub(crate) access: Access,
-    pub(crate) notification: Notification,
-    pub(crate) broadcast: Broadcast,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) tenancy: Option<Tenancy>,
+    pub(crate) access: Option<Access>,
+    pub(crate) notification: Option<Notification>,
+    pub(crate) broadcast: Option<Broadcast>,
 }
 
 impl Services {
-    /// Makes them; connects to nothing yet.
+    /// Makes them; connects to nothing yet. Each acts in its own name when it calls others.
     ///
     /// # Errors
     /// When a setting cannot be used.
     pub(super) fn new(
         ground: &Ground<'_>,
+        wanted: &[ServiceName],
         directory: &Directory,
-        permissions: Permissions,
+        permissions: &Permissions,
     ) -> anyhow::Result<Self> {
+        let mut services = Self::default();
+        for service in wanted {
+            let database = ground.database(*service)?;
+            services.add(ground, database, &directory.acting_as(*service), permissions)?;
+        }
+        Ok(services)
+    }
+
+    fn add(
+        &mut self,
+        ground: &Ground<'_>,
+        database: Database,
+        directory: &Directory,
+        permissions: &Permissions,
+    ) -> anyhow::Result<()> {
         let Ground {
             config, keys, clock, ..
         } = ground;
         let public_url = ground.public_url.clone();
-        let identity = IdentityConfig {
-            public_url: public_url.clone(),
-            ..config.identity.clone()
-        };
-        let database = |service| ground.database(service);
-        Ok(Self {
-            identity: Identity::new(
-                identity,
-                database(IDENTITY)?,
-                directory,
-                clock.clone(),
-                keys.clone(),
-            ),
-            tenancy: Tenancy::new(
-                TenancyConfig { public_url },
-                database(TENANCY)?,
-                directory,
-                clock.clone(),
-            ),
-            access: Access::new(database(ACCESS)?, permissions, clock.clone()),
-            notification: Notification::new(
-                config.notification.clone(),
-                database(NOTIFICATION)?,
-                clock.clone(),
-                keys.clone(),
-            )?,
-            broadcast: Broadcast::new(
-                config.broadcast.clone(),
-                database(BROADCAST)?,
-                directory,
-                clock.clone(),
-            ),
-        })
+        match database.service() {
+            IDENTITY => {
+                let identity = IdentityConfig {
+                    public_url,
+                    ..config.identity.clone()
+                };
+                self.identity = Some(Identity::new(
+                    identity,
+                    database,
+                    directory,
+                    clock.clone(),
+                    keys.clone(),
+                ));
+            }
+            TENANCY => {
+                let tenancy = TenancyConfig { public_url };
+                self.tenancy = Some(Tenancy::new(tenancy, database, directory, clock.clone()));
+            }
+            ACCESS => {
+                let cached = permissions.clone();
+                self.access = Some(Access::new(database, cached, directory, clock.clone()));
+            }
+            NOTIFICATION => {
+                self.notification = Some(Notification::new(
+                    config.notification.clone(),
+                    database,
+                    directory,
+                    clock.clone(),
+                    keys.clone(),
+                )?);
+            }
+            BROADCAST => {
+                let broadcast = config.broadcast.clone();
+                self.broadcast = Some(Broadcast::new(broadcast, database, directory, clock.clone()));
+            }
+            other => anyhow::bail!("nobody knows how to make {other}"),
+        }
+        Ok(())
     }
 
     /// Lets them be called by each other.
     pub(super) fn answer(&self, directory: &Directory) {
-        directory.host(IDENTITY, self.identity.grpc());
-        directory.host(TENANCY, self.tenancy.grpc());
-        directory.host(ACCESS, self.access.grpc());
-        directory.host(NOTIFICATION, self.notification.grpc());
-        directory.host(BROADCAST, self.broadcast.grpc());
+        if let Some(identity) = &self.identity {
+            directory.host(IDENTITY, identity.grpc());
+        }
+        if let Some(tenancy) = &self.tenancy {
+            directory.host(TENANCY, tenancy.grpc());
+        }
+        if let Some(access) = &self.access {
+            directory.host(ACCESS, access.grpc());
+        }
+        if let Some(notification) = &self.notification {
+            directory.host(NOTIFICATION, notification.grpc());
+        }
+        if let Some(broadcast) = &self.broadcast {
+            directory.host(BROADCAST, broadcast.grpc());
+        }
     }
 
-    /// Relays and consumers of all of them, not started yet.
-    ///
-    /// # Errors
-    /// When a database's settings cannot be used.
-    pub(super) fn messaging(&self, ground: &Ground<'_>) -> anyhow::Result<Messaging> {
-        let mut messaging = Messaging::in_process(MessagingSettings::default(), ground.clock.clone());
-        messaging.host(ground.database(IDENTITY)?, self.identity.subscriptions());
-        messaging.host(ground.database(TENANCY)?, self.tenancy.subscriptions());
-        messaging.host(ground.database(ACCESS)?, self.access.subscriptions());
-        messaging.host(ground.database(NOTIFICATION)?, self.notification.subscriptions());
-        messaging.host(ground.database(BROADCAST)?, self.broadcast.subscriptions());
-        Ok(messaging)
+    /// What a service consumes; None if it is not here.
+    pub(super) fn subscriptions(&self, service: ServiceName) -> Option<Subscriptions> {
+        match service {
+            IDENTITY => self.identity.as_ref().map(Identity::subscriptions),
+            TENANCY => self.tenancy.as_ref().map(Tenancy::subscriptions),
+            ACCESS => self.access.as_ref().map(Access::subscriptions),
+            NOTIFICATION => self.notification.as_ref().map(Notification::subscriptions),
+            BROADCAST => self.broadcast.as_ref().map(Broadcast::subscriptions),
+            _ => None,
+        }
+    }
+
+    /// What a service does by the calendar; None if it does nothing by it, or is not here.
+    pub(super) fn schedules(&self, service: ServiceName) -> Option<Schedules> {
+        match service {
+            IDENTITY => self.identity.as_ref().map(Identity::schedules),
+            BROADCAST => self.broadcast.as_ref().map(Broadcast::schedules),
+            _ => None,
+        }
+    }
+
+    /// Starts the due work of a service.
+    pub(super) fn start(&self, service: ServiceName, tasks: &TaskTracker, stop: &CancellationToken) {
+        match service {
+            IDENTITY => {
+                if let Some(identity) = &self.identity {
+                    identity.start(tasks, stop.clone());
+                }
+            }
+            NOTIFICATION => {
+                if let Some(notification) = &self.notification {
+                    notification.start(tasks, stop.clone());
+                }
+            }
+            BROADCAST => {
+                if let Some(broadcast) = &self.broadcast {
+                    broadcast.start(tasks, stop.clone());
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Their HTTP APIs.
-    pub(super) fn apis(&self, permissions: Arc<dyn PermissionSource>) -> Vec<ServiceApi> {
-        vec![
-            self.identity.http(Arc::clone(&permissions)),
-            self.tenancy.http(Arc::clone(&permissions)),
-            self.access.http(Arc::clone(&permissions)),
-            self.notification.http(Arc::clone(&permissions)),
-            self.broadcast.http(permissions),
-        ]
+    pub(super) fn apis(&self, permissions: &Arc<dyn PermissionSource>) -> Vec<ServiceApi> {
+        let permissions = || Arc::clone(permissions);
+        let all = [
+            self.identity.as_ref().map(|service| service.http(permissions())),
+            self.tenancy.as_ref().map(|service| service.http(permissions())),
+            self.access.as_ref().map(|service| service.http(permissions())),
+            self.notification
+                .as_ref()
+                .map(|service| service.http(permissions())),
+            self.broadcast.as_ref().map(|service| service.http(permissions())),
+        ];
+        all.into_iter().flatten().collect()
     }
 }

@@ -9,7 +9,7 @@ use http::{Method, Request, header};
 use indicatif::{ProgressBar, ProgressStyle};
 use plaza_contracts::proto::tenancy::ResolveRequest;
 use plaza_contracts::proto::tenancy::tenancy_client::TenancyClient;
-use plaza_contracts::services::{BROADCAST, TENANCY};
+use plaza_contracts::services::{BROADCAST, GATEWAY, TENANCY};
 use plaza_kernel::{Caller, Clock, TenantId};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use super::operator::Operator;
 use crate::assembly::Assembly;
 use crate::config::{Config, Environment};
+use crate::hosting::Hosting;
 use crate::local::Attached;
 use crate::process::assemble;
 
@@ -36,7 +37,13 @@ pub(crate) async fn run(
         bail!("{} is not a file", file.display());
     }
     let attached = Attached::find(&mut config, environment).await?;
-    let assembly = assemble(&config, &attached.local, &Clock::system(), String::new())?;
+    let assembly = assemble(
+        &config,
+        Some(&attached.local),
+        &Hosting::whole(),
+        &Clock::system(),
+        String::new(),
+    )?;
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     // Whoever gets the lease does the work: this process, or the one that runs beside it.
     assembly.start(&[BROADCAST], &tasks, &stop);
@@ -72,7 +79,7 @@ async fn import(assembly: &Assembly, file: &Path, slug: &str, country: Option<&s
 }
 
 async fn tenant(assembly: &Assembly, slug: &str) -> anyhow::Result<TenantId> {
-    let mut tenancy = TenancyClient::new(assembly.directory.transport(TENANCY));
+    let mut tenancy = TenancyClient::new(assembly.directory.acting_as(GATEWAY).transport(TENANCY));
     let found = tenancy
         .resolve(ResolveRequest {
             slug: slug.to_owned(),

@@ -1,6 +1,8 @@
 //! `plaza openapi`: the contract of the HTTP API.
 
-use crate::commands::operator::offline;
+use plaza_kernel::Clock;
+
+use crate::assembly;
 use crate::config::Config;
 
 /// Prints the OpenAPI 3.1 document.
@@ -8,10 +10,10 @@ use crate::config::Config;
 /// # Errors
 /// When a setting cannot be used.
 pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
-    let assembly = offline(config)?;
+    let apis = assembly::catalogue(config, &Clock::system())?;
     print!(
         "{}",
-        plaza_web::openapi::to_json(&plaza_web::openapi::document(&assembly.apis))
+        plaza_web::openapi::to_json(&plaza_web::openapi::document(&apis))
     );
     Ok(())
 }

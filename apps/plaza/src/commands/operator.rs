@@ -7,35 +7,11 @@ use anyhow::{Context, bail};
 use axum::body::Body;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
-use plaza_database::DatabaseSettings;
 use plaza_kernel::{Caller, Clock, SessionId, SystemRole, TenantId, UserId};
-use secrecy::SecretString;
 use serde_json::Value;
 use tower::ServiceExt;
 
 use crate::assembly::Assembly;
-use crate::config::Config;
-use crate::local::Local;
-use crate::process::assemble;
-
-/// The services without a database, for what can be told without one.
-///
-/// # Errors
-/// When a setting cannot be used.
-pub(super) fn offline(config: &Config) -> anyhow::Result<Assembly> {
-    let local = Local {
-        cluster: None,
-        database: DatabaseSettings {
-            url: "postgresql://nobody@127.0.0.1:1/nothing".into(),
-            role_key: SecretString::from("none"),
-            shared: 1,
-            exclusive: 1,
-            system: 1,
-        },
-        encryption_key: plaza_crypto::KeyRing::generate(),
-    };
-    assemble(config, &local, &Clock::system(), "http://localhost".to_owned())
-}
 
 /// The operator at the services' APIs.
 pub(super) struct Operator<'a> {

@@ -1,6 +1,8 @@
 //! `plaza routes`: the table of contents of the whole platform.
 
-use crate::commands::operator::offline;
+use plaza_kernel::Clock;
+
+use crate::assembly;
 use crate::config::Config;
 
 /// Prints method, path, access rule and service of every route.
@@ -8,8 +10,8 @@ use crate::config::Config;
 /// # Errors
 /// When a setting cannot be used.
 pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
-    let assembly = offline(config)?;
-    let mut routes: Vec<_> = assembly.apis.iter().flat_map(|api| &api.routes).collect();
+    let apis = assembly::catalogue(config, &Clock::system())?;
+    let mut routes: Vec<_> = apis.iter().flat_map(|api| &api.routes).collect();
     routes.sort_by_key(|route| (&route.path, &route.method));
     let path = routes
         .iter()

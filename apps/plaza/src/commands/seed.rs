@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::operator::Operator;
 use crate::config::{Config, Environment};
+use crate::hosting::Hosting;
 use crate::local::Attached;
 use crate::process::assemble;
 
@@ -27,9 +28,17 @@ const RECIPIENTS: &[(&str, &str, &str)] = &[
 pub(crate) async fn run(mut config: Config, environment: &Environment) -> anyhow::Result<()> {
     let attached = Attached::find(&mut config, environment).await?;
     config.notification.development_sender = config.development.simulator;
-    let mut assembly = assemble(&config, &attached.local, &Clock::system(), String::new())?;
+    let mut assembly = assemble(
+        &config,
+        Some(&attached.local),
+        &Hosting::whole(),
+        &Clock::system(),
+        String::new(),
+    )?;
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    assembly.services.identity.prepare().await?;
+    if let Some(identity) = &assembly.services.identity {
+        identity.prepare().await?;
+    }
     assembly.start_messaging(&tasks, &stop);
     let result = seed(&Operator::new(&assembly)).await;
     stop.cancel();

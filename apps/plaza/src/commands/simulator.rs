@@ -15,7 +15,7 @@ use crate::signals::Signals;
 /// When its settings cannot be used or its state cannot be read.
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::install()?;
-    let _telemetry = plaza_telemetry::init(&config.telemetry)?;
+    let telemetry = plaza_telemetry::init_for(&config.telemetry, "simulator")?;
     let listener = bind("--listen", config.simulator.listen).await?;
     let simulator = Simulator::new(config.simulator, Clock::system())?;
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -32,5 +32,6 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     }
     tasks.close();
     tasks.wait().await;
+    telemetry.shutdown();
     Ok(())
 }

@@ -29,11 +29,14 @@ pub(crate) enum ConfigError {
     Missing(Vec<String>),
 }
 
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 14] = [
     "data",
     "server",
     "database",
     "encryption_key",
+    "events",
+    "services",
+    "internal",
     "gateway",
     "simulator",
     "telemetry",

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Context;
+use plaza_contracts::services::IDENTITY;
 use secrecy::ExposeSecret;
 
 use crate::addresses::Addresses;
@@ -15,7 +16,7 @@ use crate::assembly::Assembly;
 use crate::secrets::write_private;
 
 /// Prints the link that makes the first administrator, and keeps it in a file that only the operator can read; once
-/// it was used, neither.
+/// it was used, neither. Where identity is served from, and nowhere else.
 ///
 /// # Errors
 /// When the link cannot be made or the file not be written.
@@ -24,8 +25,15 @@ pub(super) async fn offer_setup_link(
     folder: &Path,
     public_url: &str,
 ) -> anyhow::Result<()> {
+    let Some(identity) = assembly
+        .services
+        .identity
+        .as_ref()
+        .filter(|_| assembly.hosting.serves.contains(&IDENTITY))
+    else {
+        return Ok(());
+    };
     let path = folder.join("setup-link");
-    let identity = &assembly.services.identity;
     match identity
         .setup_link()
         .await

@@ -5,15 +5,15 @@ use std::net::SocketAddr;
 use anyhow::Context;
 use tokio::net::TcpListener;
 
-use super::Duty;
 use crate::addresses::Addresses;
 use crate::config::Config;
+use crate::hosting::{Duty, Hosting};
 
 /// The listeners of a process, bound.
 pub(super) struct Listeners {
-    /// The gateway; a worker has none.
+    /// The gateway, where it is hosted.
     pub(super) public: Option<TcpListener>,
-    /// Metrics and health.
+    /// Metrics, health, and the services for each other.
     pub(super) internal: TcpListener,
     /// The provider simulator of a laptop.
     pub(super) simulator: Option<TcpListener>,
@@ -24,14 +24,13 @@ impl Listeners {
     ///
     /// # Errors
     /// When an address cannot be had.
-    pub(super) async fn bind(config: &Config, duty: &Duty) -> anyhow::Result<Self> {
-        let works_only = matches!(duty, Duty::Work(_));
+    pub(super) async fn bind(config: &Config, duty: &Duty, hosting: &Hosting) -> anyhow::Result<Self> {
         let simulated = *duty == Duty::Up && config.development.simulator;
         let own_simulator = simulated && config.development.simulator_url.is_none();
         Ok(Self {
-            public: match works_only {
-                true => None,
-                false => Some(bind("server.listen", config.server.listen).await?),
+            public: match hosting.gateway {
+                true => Some(bind("server.listen", config.server.listen).await?),
+                false => None,
             },
             internal: bind("server.internal_listen", config.server.internal_listen).await?,
             simulator: match own_simulator {

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use plaza_contracts::services::ALL;
-use plaza_database::Database;
 use plaza_kernel::Clock;
+use plaza_rpc::RpcListener;
 use plaza_simulator::Simulator;
 use plaza_telemetry::Telemetry;
 use plaza_web::health::Health;
@@ -16,8 +15,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Duty;
-use crate::assembly::Assembly;
+use super::inside::{self, Served};
+use crate::assembly::{Assembly, catalogue};
 use crate::config::Config;
 
 /// What runs, in the order in which it ends.
@@ -26,6 +25,8 @@ pub(super) struct Running {
     telemetry: Telemetry,
     clock: Clock,
     health: Health,
+    /// Says of each service that is served here whether it takes calls.
+    grpc: Option<RpcListener>,
     /// Listeners and requests.
     requests: Group,
     /// Consumers, senders, planners.
@@ -51,22 +52,15 @@ impl Group {
 
 impl Running {
     /// Nothing runs yet.
-    pub(super) fn new(config: Config, telemetry: Telemetry, clock: Clock, databases: &[Database]) -> Self {
-        let health = Health::new();
-        // All services share a server unless configured otherwise; each answers for its own.
-        for database in databases {
-            let database = database.clone();
-            health.check(database.service().as_str(), move || {
-                let database = database.clone();
-                async move { database.ping().await }
-            });
-        }
+    pub(super) fn new(config: Config, telemetry: Telemetry, clock: Clock, assembly: &Assembly) -> Self {
+        let health = inside::health(assembly);
         let (requests, work, last) = (Group::default(), Group::default(), Group::default());
         Self {
             config,
             telemetry,
             clock,
             health,
+            grpc: None,
             requests,
             work,
             last,
@@ -89,19 +83,44 @@ impl Running {
         Ok(())
     }
 
-    /// Metrics and health.
-    pub(super) fn listen_inside(&self, listener: TcpListener) {
+    /// Watches which addresses of other processes answer, until the very end.
+    pub(super) fn look_after_remotes(&self, assembly: &Assembly) {
+        for remote in &assembly.remotes {
+            remote.start(&self.last.tasks, self.last.stop.clone());
+        }
+    }
+
+    /// Metrics, health, and the services' APIs for those who prove who they are.
+    ///
+    /// # Errors
+    /// When the APIs cannot be put together.
+    pub(super) async fn listen_inside(
+        &mut self,
+        listener: TcpListener,
+        assembly: &Assembly,
+    ) -> anyhow::Result<()> {
         let telemetry = self.telemetry.clone();
         let metrics = get(move || {
             let text = telemetry.render();
             async move { ([(http::header::CONTENT_TYPE, "text/plain; version=0.0.4")], text) }
         });
-        let router = Router::new()
+        let open = Router::new()
             .route("/metrics", metrics)
             .merge(self.health.router());
+        let router = match inside::services(assembly, &self.config, &self.clock)? {
+            Some(Served { router, grpc }) => {
+                for service in &assembly.hosting.serves {
+                    grpc.set_serving(*service, true).await;
+                }
+                self.grpc = Some(grpc);
+                open.merge(router)
+            }
+            None => open,
+        };
         self.listen(listener, router, true);
         self.telemetry
             .start(&self.requests.tasks, self.requests.stop.clone());
+        Ok(())
     }
 
     /// Health, the OpenAPI document, and the gateway before everything else.
@@ -109,8 +128,18 @@ impl Running {
     /// # Errors
     /// When a setting of the gateway cannot be used.
     pub(super) fn listen_outside(&self, listener: TcpListener, assembly: &Assembly) -> anyhow::Result<()> {
-        let gateway = assembly.gateway(&self.config)?;
-        let document = openapi::document(&assembly.apis);
+        // What there is to be called is compiled in, wherever it runs.
+        let all;
+        let apis = match assembly.hosting.is_whole() {
+            true => &assembly.apis,
+            false => {
+                all = catalogue(&self.config, &self.clock)?;
+                &all
+            }
+        };
+        let gateway = assembly.gateway(&self.config, apis)?;
+        gateway.start(&self.requests.tasks, self.requests.stop.clone());
+        let document = openapi::document(apis);
         let router = self
             .health
             .router()
@@ -125,6 +154,7 @@ impl Running {
         let settings = ServerSettings {
             drain,
             internal,
+            trust_trace_context: self.config.server.trust_trace_context,
             ..ServerSettings::default()
         };
         let (clock, stop, tasks) = (
@@ -137,12 +167,9 @@ impl Running {
         });
     }
 
-    /// Background work: that of the services which the duty names, and messaging, which is everybody's.
-    pub(super) fn start_work(&self, assembly: &mut Assembly, duty: &Duty) {
-        let services = match duty {
-            Duty::Up | Duty::Serve => ALL.to_vec(),
-            Duty::Work(services) => services.clone(),
-        };
+    /// Background work: events, due rows and schedules of the services that work here.
+    pub(super) fn start_work(&self, assembly: &mut Assembly) {
+        let services = assembly.hosting.works.clone();
         assembly.start(&services, &self.work.tasks, &self.work.stop);
         assembly.start_messaging(&self.work.tasks, &self.work.stop);
     }
@@ -151,7 +178,11 @@ impl Running {
     pub(super) async fn stop(&self) {
         let within = Duration::from_secs(self.config.server.drain_seconds);
         self.health.drain();
-        tokio::time::sleep(Duration::from_millis(self.config.server.drain_delay_milliseconds)).await;
+        if let Some(grpc) = &self.grpc {
+            grpc.end_watches().await;
+        }
+        let delay = Duration::from_millis(self.config.server.drain_delay_milliseconds);
+        self.health.drained(delay, delay * 2).await;
         let settle = Duration::from_secs(1);
         // Together: while a slow request is waited for, no sender or planner begins anything new.
         let (requests, work) = tokio::join!(self.requests.end(within + settle), self.work.end(within));

@@ -4,11 +4,20 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::client::Api;
+use crate::fleet::Fleet;
+use crate::front::Front;
 use crate::plaza::{Plaza, folder, free_address};
 use crate::simulator::SimulatorProcess;
 use crate::story;
 
 const SECRET: &str = "what both sides know";
+
+/// Everybody who can be reached reads.
+const READERS: [(&str, &str); 2] = [
+    ("PLAZA_SIMULATOR__READ_RATE", "1.0"),
+    ("PLAZA_SIMULATOR__FAILURE_RATE", "0.0"),
+];
 
 /// Numbers that are kept free for fiction; the simulator tells by the last two digits what happens.
 const FILE: &str = "\
@@ -25,12 +34,7 @@ id,name,phone,country,opted_in
 async fn every_recipient_of_a_campaign_ends_as_it_has_to() {
     let listen = free_address();
     let callback = format!("http://{listen}/webhooks/meta");
-    // Everybody who can be reached reads.
-    let settings = [
-        ("PLAZA_SIMULATOR__READ_RATE", "1.0"),
-        ("PLAZA_SIMULATOR__FAILURE_RATE", "0.0"),
-    ];
-    let simulator = SimulatorProcess::start(&callback, SECRET, 7, &settings).await;
+    let simulator = SimulatorProcess::start(&callback, SECRET, 7, &READERS).await;
     let mut plaza = Plaza::builder()
         .env("PLAZA_LISTEN", &listen)
         .env("PLAZA_DEVELOPMENT__SIMULATOR_URL", simulator.url())
@@ -38,7 +42,26 @@ async fn every_recipient_of_a_campaign_ends_as_it_has_to() {
         .env("PLAZA_NOTIFICATION__RETRY_MILLISECONDS", 50)
         .start()
         .await;
-    let admin = story::administrator(&plaza).await;
+    every_recipient_ends_as_it_has_to(&plaza, &simulator.api()).await;
+    simulator.stop().await;
+    plaza.stop().await;
+}
+
+#[tokio::test]
+async fn every_recipient_of_a_campaign_ends_as_it_has_to_in_pieces() {
+    let [(read, reads), (failure, fails)] = READERS;
+    let mut fleet = Fleet::builder()
+        .simulated(read, reads)
+        .simulated(failure, fails)
+        .env("PLAZA_NOTIFICATION__RETRY_MILLISECONDS", 50)
+        .start()
+        .await;
+    every_recipient_ends_as_it_has_to(&fleet, &fleet.simulator_api()).await;
+    fleet.stop().await;
+}
+
+async fn every_recipient_ends_as_it_has_to(plaza: &impl Front, simulator: &Api) {
+    let admin = story::administrator(plaza).await;
     let owner = story::tenant(&admin, "acme").await.owner;
 
     let folder = folder();
@@ -88,12 +111,10 @@ async fn every_recipient_of_a_campaign_ends_as_it_has_to() {
     });
     assert_eq!(told.collect::<BTreeMap<_, _>>(), BTreeMap::from(expected));
 
-    let counts = simulator.counts().await;
+    let counts = simulator.get("/_simulator/counts").await.ok();
     assert_eq!(
         (&counts["accepted"], &counts["duplicates"]),
         (&json!(3), &json!(0)),
         "{counts}"
     );
-    simulator.stop().await;
-    plaza.stop().await;
 }

@@ -16,9 +16,20 @@ use operations::documented;
 use rules::{Answers, Rules};
 use stage::Stage;
 
+use crate::front::Topology;
+
 #[tokio::test]
 async fn who_may_do_what() {
-    let stage = Stage::open().await;
+    who_may_do_what_in(Topology::OneProcess).await;
+}
+
+#[tokio::test]
+async fn who_may_do_what_in_pieces() {
+    who_may_do_what_in(Topology::Pieces).await;
+}
+
+async fn who_may_do_what_in(topology: Topology) {
+    let stage = Stage::open(topology).await;
     let rules = Rules::of(&stage).await;
     let names: Vec<&str> = stage.actors.iter().map(|actor| actor.name).collect();
     let mut table = format!("operation | id | rule | {}\n", names.join(" | "));
@@ -43,12 +54,21 @@ async fn who_may_do_what() {
         table.push('\n');
         rules.check(operation, &answers);
     }
-    insta::assert_snapshot!(table);
+    insta::assert_snapshot!("who_may_do_what", table);
 }
 
 #[tokio::test]
 async fn what_is_another_tenants_does_not_exist() {
-    let stage = Stage::open().await;
+    what_is_another_tenants_does_not_exist_in(Topology::OneProcess).await;
+}
+
+#[tokio::test]
+async fn what_is_another_tenants_does_not_exist_in_pieces() {
+    what_is_another_tenants_does_not_exist_in(Topology::Pieces).await;
+}
+
+async fn what_is_another_tenants_does_not_exist_in(topology: Topology) {
+    let stage = Stage::open(topology).await;
     let (operations, document) = documented(&stage.plaza).await;
     let lists: Vec<_> = operations
         .iter()
@@ -75,7 +95,16 @@ async fn what_is_another_tenants_does_not_exist() {
 
 #[tokio::test]
 async fn methods_hosts_and_headers_open_nothing() {
-    let stage = Stage::open().await;
+    methods_hosts_and_headers_open_nothing_in(Topology::OneProcess).await;
+}
+
+#[tokio::test]
+async fn methods_hosts_and_headers_open_nothing_in_pieces() {
+    methods_hosts_and_headers_open_nothing_in(Topology::Pieces).await;
+}
+
+async fn methods_hosts_and_headers_open_nothing_in(topology: Topology) {
+    let stage = Stage::open(topology).await;
     let (operations, _) = documented(&stage.plaza).await;
     edges::other_methods(&stage, &operations).await;
     edges::hosts(&stage, &operations).await;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::client::Api;
-use crate::plaza::Plaza;
+use crate::front::Front;
 
 /// The administrator's address.
 pub(crate) const ADMINISTRATOR: &str = "admin@plaza.example";
@@ -25,7 +25,7 @@ pub(crate) fn testdata(name: &str) -> PathBuf {
 }
 
 /// Uses the setup link and logs in.
-pub(crate) async fn administrator(plaza: &Plaza) -> Api {
+pub(crate) async fn administrator(plaza: &impl Front) -> Api {
     let api = plaza.api();
     set_password(&api, &plaza.setup_token(), ADMINISTRATOR).await;
     log_in(&api, ADMINISTRATOR).await

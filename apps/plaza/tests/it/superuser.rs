@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use plaza_testkit::TestDatabase;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row};
 
@@ -32,6 +33,13 @@ impl Superuser {
         #[expect(clippy::disallowed_methods, reason = "ends with the client")]
         tokio::spawn(connection);
         Self { client }
+    }
+
+    /// The same for a database of the test cluster.
+    pub(crate) async fn at(database: &TestDatabase) -> Self {
+        Self {
+            client: database.admin().await,
+        }
     }
 
     /// All rows of a query.

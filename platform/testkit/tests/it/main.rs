@@ -3,7 +3,13 @@
 
 mod cluster;
 mod databases;
+mod fault_proxy;
+mod haproxy;
 mod mounted;
+mod otlp;
+mod own_broker;
+mod python;
+mod rabbitmq;
 mod settling;
 
 use std::sync::LazyLock;

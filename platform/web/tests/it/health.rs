@@ -80,3 +80,54 @@ async fn a_process_that_is_about_to_stop_is_not_ready_but_alive() {
     );
     assert_eq!(ask(&router, get("/livez")).await.status, 200);
 }
+
+#[tokio::test]
+async fn what_is_only_noted_is_told_and_keeps_nobody_from_being_ready() {
+    let health = Health::new();
+    health.check("database", || async { Ok::<_, &str>(()) });
+    health.note("broker", || async { Err("refused") });
+    let ready = ask(&health.router(), get("/readyz")).await;
+    assert_eq!(ready.status, 200);
+    assert_eq!(
+        ready.json(),
+        json!({"status": "ok", "checks": {"broker": "away", "database": "ok"}})
+    );
+}
+
+const LEAST: Duration = Duration::from_millis(50);
+const MOST: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn whoever_asks_is_told_before_the_end() {
+    let health = Health::new();
+    let router = health.router();
+    ask(&router, get("/readyz")).await;
+    health.drain();
+    let drained = health.drained(LEAST, MOST);
+    tokio::pin!(drained);
+    // Nobody was told yet.
+    tokio::time::timeout(LEAST * 4, drained.as_mut())
+        .await
+        .unwrap_err();
+    assert_eq!(ask(&router, get("/readyz")).await.status, 503);
+    tokio::time::timeout(MOST, drained).await.unwrap();
+}
+
+#[tokio::test]
+async fn where_nobody_asks_nobody_is_waited_for() {
+    let health = Health::new();
+    health.drain();
+    tokio::time::timeout(MOST / 2, health.drained(LEAST, MOST))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn whoever_stopped_asking_is_not_waited_for_for_ever() {
+    let health = Health::new();
+    ask(&health.router(), get("/readyz")).await;
+    health.drain();
+    tokio::time::timeout(MOST, health.drained(LEAST, LEAST * 4))
+        .await
+        .unwrap();
+}

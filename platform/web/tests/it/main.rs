@@ -8,5 +8,7 @@ mod health;
 mod limits;
 mod openapi;
 mod problems;
+mod reference;
 mod server;
 mod support;
+mod traces;

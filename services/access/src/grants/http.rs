@@ -1,13 +1,12 @@
 //! Handlers: what the caller may do, for a user interface that hides the rest.
 
 use axum::extract::State;
-use plaza_contracts::permissions::CATALOGUE;
 use plaza_kernel::{Caller, PermissionSet};
 use plaza_web::{ApiError, ApiErrors, Authenticated, Granted, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{held, store};
+use super::{actions, held, names, store};
 use crate::Access;
 
 /// A product area and what the caller may do there.
@@ -66,10 +65,7 @@ pub(crate) async fn list_permissions(
     granted: Granted<Authenticated>,
 ) -> Result<Json<PermissionsView>, ApiError> {
     let (version, set) = permissions_of(&access, granted.caller()).await?;
-    let held = CATALOGUE.iter().filter(|entry| set.contains(entry.bit));
-    let permissions = held
-        .map(|entry| format!("{}.{}", entry.menu, entry.action))
-        .collect();
+    let permissions = names(&set);
     Ok(Json(PermissionsView { version, permissions }))
 }
 
@@ -80,11 +76,4 @@ async fn permissions_of(access: &Access, caller: &Caller) -> Result<(i64, Permis
     };
     let grants = store::of_member(&access.inner.database, tenant, caller.subject).await?;
     Ok((grants.version, held(caller, grants.permissions)))
-}
-
-fn actions(menu: &str, held: &PermissionSet) -> Vec<String> {
-    let of_menu = CATALOGUE
-        .iter()
-        .filter(|entry| entry.menu == menu && held.contains(entry.bit));
-    of_menu.map(|entry| entry.action.to_owned()).collect()
 }

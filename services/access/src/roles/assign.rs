@@ -1,13 +1,13 @@
 //! Giving a role to a member and taking it away.
 
-use plaza_contracts::permissions::AssignRoles;
+use plaza_contracts::incoming::TenantRight;
+use plaza_contracts::permissions::{AssignRoles, ViewRoles};
 use plaza_database::{DatabaseError, TenantTx};
-use plaza_kernel::{Failure, Kind, UserId};
-use plaza_web::{Granted, May};
+use plaza_kernel::{Failure, Kind, Page, PageQuery, UserId};
 
 use super::{RoleId, store};
 use crate::Access;
-use crate::grants::{self, held};
+use crate::grants;
 
 /// Why a role was not given or taken.
 #[derive(Debug, thiserror::Error)]
@@ -43,12 +43,12 @@ impl Access {
     /// read together with a membership that identity vouched for.
     pub(crate) async fn assign(
         &self,
-        granted: &Granted<May<AssignRoles>>,
+        right: &TenantRight<AssignRoles>,
         role: RoleId,
         user: UserId,
     ) -> Result<(), AssignError> {
-        let tx = self.begin_change(granted, role).await?;
-        self.check_may_hand_out(granted, &tx, role, user).await?;
+        let tx = self.begin_change(right, role).await?;
+        self.check_may_hand_out(right, &tx, role, user).await?;
         store::assign(&tx, user, role, self.inner.clock.now()).await?;
         Ok(self.commit(tx).await?)
     }
@@ -56,22 +56,34 @@ impl Access {
     /// Takes a role away. Taking what the member does not have changes nothing.
     pub(crate) async fn unassign(
         &self,
-        granted: &Granted<May<AssignRoles>>,
+        right: &TenantRight<AssignRoles>,
         role: RoleId,
         user: UserId,
     ) -> Result<(), AssignError> {
-        let tx = self.begin_change(granted, role).await?;
-        self.check_may_hand_out(granted, &tx, role, user).await?;
+        let tx = self.begin_change(right, role).await?;
+        self.check_may_hand_out(right, &tx, role, user).await?;
         store::unassign(&tx, user, role).await?;
         Ok(self.commit(tx).await?)
     }
 
+    /// Who has the role.
+    pub(crate) async fn assignments(
+        &self,
+        right: &TenantRight<ViewRoles>,
+        role: RoleId,
+        page: PageQuery,
+    ) -> Result<Page<store::Assignment>, AssignError> {
+        store::assigned(&self.inner.database, right.tenant(), role, page)
+            .await?
+            .ok_or(AssignError::NotFound)
+    }
+
     async fn begin_change(
         &self,
-        granted: &Granted<May<AssignRoles>>,
+        right: &TenantRight<AssignRoles>,
         role: RoleId,
     ) -> Result<TenantTx, AssignError> {
-        let tx = self.inner.database.begin(granted.tenant());
+        let tx = self.inner.database.begin(right.tenant());
         grants::store::raise_version(&tx).await?;
         store::is_default(&tx, role).await?.ok_or(AssignError::NotFound)?;
         Ok(tx)
@@ -79,15 +91,16 @@ impl Access {
 
     async fn check_may_hand_out(
         &self,
-        granted: &Granted<May<AssignRoles>>,
+        right: &TenantRight<AssignRoles>,
         tx: &TenantTx,
         role: RoleId,
         user: UserId,
     ) -> Result<(), AssignError> {
-        let caller = granted.caller();
-        let mine = grants::store::of_member(&self.inner.database, granted.tenant(), caller.subject).await?;
-        let enough = held(caller, mine.permissions).includes(&store::permissions(tx, role).await?);
-        if enough && caller.subject != user {
+        let enough = self
+            .may_hand_out(right, &store::permissions(tx, role).await?)
+            .await?;
+        let to_themselves = right.person().is_some_and(|person| person.subject == user);
+        if enough && !to_themselves {
             Ok(())
         } else {
             Err(AssignError::GrantsTooMuch)

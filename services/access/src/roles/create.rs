@@ -1,13 +1,13 @@
 //! Making and removing a role.
 
+use plaza_contracts::incoming::TenantRight;
 use plaza_contracts::permissions::{CreateRoles, DeleteRoles};
 use plaza_database::{DatabaseError, violated};
 use plaza_kernel::{Failure, FieldError, Kind, PermissionSet};
-use plaza_web::{Granted, May};
 
 use super::{NotAName, Role, RoleId, RoleName, store};
 use crate::Access;
-use crate::grants::{self, bit, held};
+use crate::grants::{self, bit};
 
 /// Why a role was not made or removed.
 #[derive(Debug, thiserror::Error)]
@@ -60,14 +60,12 @@ impl Access {
     /// Makes a role that grants no more than its maker holds.
     pub(crate) async fn create_role(
         &self,
-        granted: &Granted<May<CreateRoles>>,
+        right: &TenantRight<CreateRoles>,
         name: &str,
         permissions: &[String],
     ) -> Result<Role, RoleError> {
         let (name, permissions) = parse(name, permissions)?;
-        let mine = grants::store::of_member(&self.inner.database, granted.tenant(), granted.caller().subject)
-            .await?;
-        if !held(granted.caller(), mine.permissions).includes(&permissions) {
+        if !self.may_hand_out(right, &permissions).await? {
             return Err(RoleError::GrantsTooMuch);
         }
         let clock = &self.inner.clock;
@@ -78,7 +76,7 @@ impl Access {
             permissions,
             created_at: clock.now(),
         };
-        let tx = self.inner.database.begin(granted.tenant());
+        let tx = self.inner.database.begin(right.tenant());
         grants::store::raise_version(&tx).await?;
         store::insert(&tx, &role)
             .await
@@ -93,10 +91,10 @@ impl Access {
     /// Removes a role of the tenant's own. Who had it has it no more once this returns.
     pub(crate) async fn delete_role(
         &self,
-        granted: &Granted<May<DeleteRoles>>,
+        right: &TenantRight<DeleteRoles>,
         id: RoleId,
     ) -> Result<(), RoleError> {
-        let tx = self.inner.database.begin(granted.tenant());
+        let tx = self.inner.database.begin(right.tenant());
         grants::store::raise_version(&tx).await?;
         match store::is_default(&tx, id).await? {
             None => return Err(RoleError::NotFound),

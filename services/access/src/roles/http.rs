@@ -3,7 +3,7 @@
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use http::StatusCode;
-use plaza_contracts::permissions::{AssignRoles, CATALOGUE, CreateRoles, DeleteRoles, ViewRoles};
+use plaza_contracts::permissions::{AssignRoles, CreateRoles, DeleteRoles, ViewRoles};
 use plaza_kernel::{Page, UserId};
 use plaza_web::{ApiError, ApiErrors, Granted, Json, May, PageParams, Path, Query};
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::{Role, RoleId, store};
 use crate::Access;
+use crate::grants::names;
 
 /// A role to be made.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -50,16 +51,11 @@ pub(crate) struct RoleView {
 
 impl From<Role> for RoleView {
     fn from(role: Role) -> Self {
-        let granted = CATALOGUE
-            .iter()
-            .filter(|entry| role.permissions.contains(entry.bit));
         Self {
             id: role.id,
             name: role.name.as_str().to_owned(),
             template: role.template.map(|template| template.as_str().to_owned()),
-            permissions: granted
-                .map(|entry| format!("{}.{}", entry.menu, entry.action))
-                .collect(),
+            permissions: names(&role.permissions),
             created_at: role.created_at,
         }
     }
@@ -73,7 +69,7 @@ pub(crate) async fn list_roles(
     granted: Granted<May<ViewRoles>>,
     Query(page): Query<PageParams>,
 ) -> Result<Json<Page<RoleView>>, ApiError> {
-    let page = store::list(&access.inner.database, granted.tenant(), page.parse()?).await?;
+    let page = store::list(&access.inner.database, granted.tenant(), None, page.parse()?).await?;
     Ok(Json(page.map(RoleView::from)))
 }
 
@@ -97,7 +93,7 @@ pub(crate) async fn create_role(
     Json(body): Json<CreateRoleBody>,
 ) -> Result<(StatusCode, Json<RoleView>), ApiError> {
     let role = access
-        .create_role(&granted, &body.name, &body.permissions)
+        .create_role(&(&granted).into(), &body.name, &body.permissions)
         .await?;
     Ok((StatusCode::CREATED, Json(role.into())))
 }
@@ -110,7 +106,7 @@ pub(crate) async fn delete_role(
     granted: Granted<May<DeleteRoles>>,
     Path(id): Path<RoleId>,
 ) -> Result<StatusCode, ApiError> {
-    access.delete_role(&granted, id).await?;
+    access.delete_role(&(&granted).into(), id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -123,7 +119,7 @@ pub(crate) async fn assign_role(
     Path(id): Path<RoleId>,
     Json(body): Json<AssignRoleBody>,
 ) -> Result<StatusCode, ApiError> {
-    access.assign(&granted, id, body.user_id).await?;
+    access.assign(&(&granted).into(), id, body.user_id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -136,6 +132,6 @@ pub(crate) async fn unassign_role(
     granted: Granted<May<AssignRoles>>,
     Path((id, user)): Path<(RoleId, UserId)>,
 ) -> Result<StatusCode, ApiError> {
-    access.unassign(&granted, id, user).await?;
+    access.unassign(&(&granted).into(), id, user).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -45,12 +45,23 @@ statements! {
         "DELETE FROM access.assignments WHERE tenant_id = $1 AND user_id = $2 AND role_id = $3";
     static PERMISSIONS: (TenantId, RoleId) => (String,) =
         "SELECT menu || '.' || action FROM access.role_permissions WHERE tenant_id = $1 AND role_id = $2";
-    static LIST: (TenantId, Option<Uuid>, i64) => Stored =
+    /// One row at least if the role exists.
+    static ASSIGNED: (TenantId, RoleId, Option<Uuid>, i64) => (Option<UserId>, Option<DateTime<Utc>>) =
+        "SELECT a.user_id, a.created_at
+           FROM access.roles r
+           LEFT JOIN access.assignments a
+             ON a.tenant_id = r.tenant_id AND a.role_id = r.id AND ($3::uuid IS NULL OR a.user_id > $3)
+          WHERE r.tenant_id = $1 AND r.id = $2
+          ORDER BY a.user_id
+          LIMIT $4";
+    static LIST: (TenantId, Option<Uuid>, i64, Option<UserId>) => Stored =
         "SELECT r.id, r.name, r.template, r.created_at,
                 coalesce(array_agg(p.menu || '.' || p.action) FILTER (WHERE p.menu IS NOT NULL), '{}') AS permissions
            FROM access.roles r
            LEFT JOIN access.role_permissions p ON p.tenant_id = r.tenant_id AND p.role_id = r.id
           WHERE r.tenant_id = $1 AND ($2::uuid IS NULL OR r.id > $2)
+            AND ($4::uuid IS NULL OR EXISTS (SELECT FROM access.assignments a
+                                              WHERE a.tenant_id = $1 AND a.user_id = $4 AND a.role_id = r.id))
           GROUP BY r.tenant_id, r.id
           ORDER BY r.id
           LIMIT $3";
@@ -127,15 +138,47 @@ pub(crate) async fn permissions(tx: &TenantTx, role: RoleId) -> Result<Permissio
     Ok(set_of(rows.iter().map(|(name,)| name.as_str())))
 }
 
-/// A page of the tenant's roles, oldest first.
+/// Somebody who has a role.
+pub(crate) struct Assignment {
+    pub(crate) user: UserId,
+    pub(crate) created_at: DateTime<Utc>,
+}
+
+/// A page of those who have a role, by user; none if there is no such role.
+pub(crate) async fn assigned(
+    database: &Database,
+    tenant: TenantId,
+    role: RoleId,
+    page: PageQuery,
+) -> Result<Option<Page<Assignment>>, DatabaseError> {
+    let after = page.cursor.map(plaza_kernel::Cursor::last_seen);
+    let rows = database
+        .read(tenant, &ASSIGNED, (tenant, role, after, page.limit.and_one()))
+        .await?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let found = rows.into_iter().filter_map(|(user, created_at)| {
+        Some(Assignment {
+            user: user?,
+            created_at: created_at?,
+        })
+    });
+    Ok(Some(Page::from_found(found.collect(), page.limit, |found| {
+        found.user
+    })))
+}
+
+/// A page of the tenant's roles, or of those that one member has, oldest first.
 pub(crate) async fn list(
     database: &Database,
     tenant: TenantId,
+    member: Option<UserId>,
     page: PageQuery,
 ) -> Result<Page<Role>, DatabaseError> {
     let after = page.cursor.map(plaza_kernel::Cursor::last_seen);
     let rows = database
-        .read(tenant, &LIST, (tenant, after, page.limit.and_one()))
+        .read(tenant, &LIST, (tenant, after, page.limit.and_one(), member))
         .await?;
     Ok(Page::from_found(
         rows.into_iter().map(Stored::into_role).collect(),

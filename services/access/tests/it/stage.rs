@@ -5,11 +5,15 @@ use plaza_contracts::access::Permissions;
 use plaza_contracts::events::{TenantCreated, UserRegistered};
 use plaza_contracts::proto::access::GrantsRequest;
 use plaza_contracts::proto::access::access_client::AccessClient;
-use plaza_contracts::services::ACCESS;
-use plaza_kernel::{Clock, Event, PermissionSet, SystemRole, TenantId, UserId};
+use plaza_contracts::proto::access::roles_client::RolesClient;
+use plaza_contracts::services::{ACCESS, GATEWAY};
+use plaza_kernel::{Caller, Clock, Event, Failure, PermissionSet, SystemRole, TenantId, UserId};
 use plaza_messaging::outbox;
-use plaza_rpc::{Directory, RpcSettings};
+use plaza_rpc::{Carried, Directory, RpcError, RpcSettings, Transport, carry};
 use plaza_testkit::{Mounted, Permit, TestDatabase, callers, settle};
+use tonic::Status;
+
+use crate::neighbours::Neighbours;
 
 pub(crate) struct Stage {
     pub(crate) database: TestDatabase,
@@ -18,6 +22,7 @@ pub(crate) struct Stage {
     pub(crate) directory: Directory,
     /// The permissions that the service's own process checks with.
     pub(crate) cached: Permissions,
+    pub(crate) neighbours: Neighbours,
     pub(crate) clock: Clock,
 }
 
@@ -25,9 +30,12 @@ impl Stage {
     pub(crate) async fn open() -> Self {
         let database = TestDatabase::fresh(&[plaza_access::schema()]).await;
         let clock = Clock::system();
-        let directory = Directory::new(RpcSettings::default());
+        let directory = Directory::new(RpcSettings::default()).acting_as(GATEWAY);
+        let neighbours = Neighbours::default();
+        neighbours.host(&directory);
         let cached = Permissions::new(directory.transport(ACCESS), clock.clone());
-        let access = Access::new(database.of(ACCESS), cached.clone(), clock.clone());
+        let acting = directory.acting_as(ACCESS);
+        let access = Access::new(database.of(ACCESS), cached.clone(), &acting, clock.clone());
         directory.host(ACCESS, access.grpc());
         let mounted = Mounted::new(access.http(Permit::all()));
         Self {
@@ -36,8 +44,26 @@ impl Stage {
             mounted,
             directory,
             cached,
+            neighbours,
             clock,
         }
+    }
+
+    pub(crate) fn rpc(&self) -> AccessClient<Transport> {
+        AccessClient::new(self.directory.transport(ACCESS))
+    }
+
+    pub(crate) fn roles(&self) -> RolesClient<Transport> {
+        RolesClient::new(self.directory.transport(ACCESS))
+    }
+
+    /// A call that passes on this person.
+    pub(crate) async fn for_person<T>(&self, person: &Caller, call: impl Future<Output = T>) -> T {
+        let carried = Carried {
+            caller: Some(person.clone()),
+            ..Carried::default()
+        };
+        carry(carried, call).await
     }
 
     /// A tenant as its event leaves it.
@@ -88,5 +114,14 @@ pub(crate) fn created(tenant_id: TenantId) -> TenantCreated {
         slug,
         name,
         admin_email,
+    }
+}
+
+/// The code of a refused call.
+#[track_caller]
+pub(crate) fn code<T>(answer: Result<T, Status>) -> &'static str {
+    match answer {
+        Ok(_) => panic!("the call was not refused"),
+        Err(status) => RpcError::from(status).code(),
     }
 }

@@ -4,14 +4,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use plaza_contracts::ids::CampaignId;
 use plaza_contracts::permissions::{CreateCampaigns, SendCampaigns, ViewCampaigns};
-use plaza_kernel::{Kind, Page, TenantId};
+use plaza_kernel::{Page, TenantId};
 use plaza_web::{ApiError, ApiErrors, Granted, Json, May, PageParams, Path, Query};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::create::NewCampaign;
 use super::plan::{PlanRow, Reason, Which};
-use super::{Campaign, CampaignState, StoredCampaign, plan, store};
+use super::{Campaign, plan, store};
 use crate::Broadcast;
 use crate::listing::Window;
 
@@ -52,12 +52,7 @@ pub(crate) async fn get(
     granted: Granted<May<ViewCampaigns>>,
     Path(id): Path<CampaignId>,
 ) -> Result<Json<Campaign>, ApiError> {
-    let mut campaign = Campaign::from(found(&broadcast, granted.tenant(), id).await?);
-    if campaign.state != CampaignState::Draft {
-        campaign.counts = broadcast.live_counts(granted.tenant(), id).await;
-        campaign.counts_unavailable = campaign.counts.is_none();
-    }
-    Ok(Json(campaign))
+    Ok(Json(broadcast.campaign_with_counts(granted.tenant(), id).await?))
 }
 
 /// Begin to send a draft.
@@ -124,19 +119,7 @@ async fn rows(
     which: Which,
 ) -> Result<Json<Page<PlanRow>>, ApiError> {
     let window = Window::of(query)?;
-    found(broadcast, tenant, id).await?;
+    broadcast.campaign(tenant, id).await?;
     let rows = plan::list(&broadcast.database, tenant, id, window, which).await?;
     Ok(Json(Page::from_found(rows, window.limit, |row| row.recipient_id)))
-}
-
-/// The campaign, or the answer that there is none.
-pub(crate) async fn found(
-    broadcast: &Broadcast,
-    tenant: TenantId,
-    id: CampaignId,
-) -> Result<StoredCampaign, ApiError> {
-    let not_found = || ApiError::new(Kind::NotFound, "CAMPAIGN_NOT_FOUND", "there is no such campaign");
-    store::get(&broadcast.database, tenant, id)
-        .await?
-        .ok_or_else(not_found)
 }

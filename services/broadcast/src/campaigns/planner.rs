@@ -9,6 +9,8 @@ use plaza_contracts::ids::CampaignId;
 use plaza_messaging::outbox;
 use postgres_types::Json;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use uuid::Uuid;
 
 use super::plan::{self, Planned, Rules, decide};
 use super::{StoredCampaign, store};
@@ -35,7 +37,7 @@ impl Broadcast {
                     "planning waits for notification"
                 );
                 let tx = self.database.begin(lease.tenant);
-                store::renew(&tx, lease.id, lease.token, Some(self.now() + PAUSE)).await?;
+                store::renew(&tx, lease.id, lease.token, Some(PAUSE)).await?;
                 tx.commit().await?;
                 Ok(true)
             }
@@ -45,12 +47,18 @@ impl Broadcast {
     }
 
     async fn claim_campaign(&self) -> Result<Option<Lease<CampaignId>>, Fault> {
-        let (now, until) = self.lease_times();
-        let token = self.clock.uuid();
+        let (token, lease) = (self.clock.uuid(), self.config.lease());
+        let round = &self.rotations.planning;
+        let after = round.after();
         let tx = self.database.begin_system();
-        let claimed = store::claim(&tx, token, until, now).await?;
+        let mut claimed = store::claim(&tx, token, lease, after).await?;
+        if claimed.is_none() && !after.is_nil() {
+            claimed = store::claim(&tx, token, lease, Uuid::nil()).await?;
+        }
         tx.commit().await?;
-        Ok(claimed.map(|(tenant, id)| Lease { tenant, id, token }))
+        let leased = claimed.map(|claimed| Lease::of(claimed, token));
+        round.had(leased.map(|lease| lease.tenant));
+        Ok(leased)
     }
 
     /// Counts a failure that is likely to repeat itself, and gives the campaign up after too many of them.
@@ -75,23 +83,27 @@ impl Broadcast {
             if stop.is_cancelled() {
                 break;
             }
-            let (campaign, recipients) = self.next_recipients(lease).await?;
-            let phones = recipients
-                .iter()
-                .filter_map(|recipient| recipient.phone.clone())
-                .collect();
-            // Asked between the two transactions: no network call happens inside one.
-            let suppressed = self.notification.suppressed(lease.tenant, phones).await?;
-            if self
-                .write_plan(lease, &campaign, &recipients, &suppressed)
-                .await?
-            {
+            let span = tracing::info_span!(parent: None, "plan batch", campaign.id = %lease.id);
+            let batch = self.plan_batch(lease).instrument(lease.follow(span));
+            if batch.await? {
                 return Ok(());
             }
         }
         let tx = self.database.begin(lease.tenant);
         store::renew(&tx, lease.id, lease.token, None).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// Plans the next recipients; whether they were the last ones.
+    async fn plan_batch(&self, lease: Lease<CampaignId>) -> Result<bool, Fault> {
+        let (campaign, recipients) = self.next_recipients(lease).await?;
+        let phones = recipients
+            .iter()
+            .filter_map(|recipient| recipient.phone.clone())
+            .collect();
+        // Asked between the two transactions: no network call happens inside one.
+        let suppressed = self.notification.suppressed(lease.tenant, phones).await?;
+        self.write_plan(lease, &campaign, &recipients, &suppressed).await
     }
 
     async fn next_recipients(
@@ -102,7 +114,7 @@ impl Broadcast {
         let campaign = store::lock_leased(&tx, lease.id, lease.token)
             .await?
             .ok_or(Fault::Lost)?;
-        store::renew(&tx, lease.id, lease.token, Some(self.lease_times().1)).await?;
+        store::renew(&tx, lease.id, lease.token, Some(self.config.lease())).await?;
         let recipients = match campaign.snapshot {
             Some(last) => {
                 plan::next(

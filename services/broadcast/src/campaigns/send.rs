@@ -79,6 +79,7 @@ impl Broadcast {
         let snapshot = crate::recipients::store::last(&tx).await?;
         let changed = campaign.send(template.into(), sender, snapshot)?;
         store::save(&tx, &campaign, self.now()).await?;
+        store::trace(&tx, id, work::traceparent()).await?;
         outbox::append(&tx, &self.clock, &changed).await?;
         tx.signal_on_commit(work::CAMPAIGNS);
         tx.commit().await?;

@@ -8,6 +8,7 @@ use plaza_database::{DatabaseError, TenantTx};
 use plaza_kernel::{Clock, Failure, TenantId};
 use plaza_messaging::outbox;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::store;
 use crate::Broadcast;
@@ -38,10 +39,7 @@ pub(crate) async fn settle(
 impl Broadcast {
     /// Completes running campaigns of which notification has nothing left to do. Never more to do at once.
     pub(crate) async fn reconcile_turn(&self, stop: &CancellationToken) -> Result<bool, Fault> {
-        let now = self.now();
-        let tx = self.database.begin_system();
-        let running = store::unsettled(&tx, now, now - self.config.reconcile()).await?;
-        tx.commit().await?;
+        let running = self.unsettled().await?;
         for (tenant, id) in running {
             let counts = tokio::select! {
                 biased;
@@ -54,6 +52,20 @@ impl Broadcast {
             tx.commit().await?;
         }
         Ok(false)
+    }
+
+    /// Running campaigns to be looked at, a few of each tenant. At the end of a round the next one begins.
+    async fn unsettled(&self) -> Result<Vec<(TenantId, CampaignId)>, Fault> {
+        let round = &self.rotations.running;
+        let (after, pause) = (round.after(), self.config.reconcile());
+        let tx = self.database.begin_system();
+        let mut running = store::unsettled(&tx, pause, after).await?;
+        if running.is_empty() && !after.is_nil() {
+            running = store::unsettled(&tx, pause, Uuid::nil()).await?;
+        }
+        tx.commit().await?;
+        round.had(running.iter().map(|(tenant, _)| *tenant).max());
+        Ok(running)
     }
 
     /// Notification's counts, once nothing is open. Counting a large campaign takes long, so it is not done as long as

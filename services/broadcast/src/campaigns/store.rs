@@ -1,6 +1,7 @@
 //! All SQL about campaigns.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use plaza_contracts::ids::{CampaignId, SenderId};
@@ -12,6 +13,7 @@ use uuid::Uuid;
 use super::{Audience, CampaignState, Class, StoredCampaign};
 use crate::listing::Window;
 use crate::templates::Frozen;
+use crate::work::{Claimed, in_milliseconds};
 use crate::{RecipientId, TemplateId};
 
 type New = (
@@ -76,38 +78,74 @@ statements! {
                 updated_at = $9, attempts = 0
           WHERE id = $1";
 
-    static RENEW: (CampaignId, Uuid, Option<DateTime<Utc>>) => () =
-        "UPDATE broadcast.campaigns SET lease_until = $3 WHERE id = $1 AND lease_token = $2";
+    static TRACE: (CampaignId, Option<String>) => () =
+        "UPDATE broadcast.campaigns SET traceparent = $2 WHERE id = $1";
+
+    static RENEW: (CampaignId, Uuid, Option<i64>) => () =
+        "UPDATE broadcast.campaigns SET lease_until = now() + $3::bigint * interval '1 millisecond'
+          WHERE id = $1 AND lease_token = $2";
 
     static FAILED: (CampaignId, Uuid) => (i32,) =
         "UPDATE broadcast.campaigns SET attempts = attempts + 1
           WHERE id = $1 AND lease_token = $2 AND state = 'planning'
          RETURNING attempts";
 
-    system static CLAIM: (Uuid, DateTime<Utc>, DateTime<Utc>) => (TenantId, CampaignId) =
-        "UPDATE broadcast.campaigns
-            SET lease_token = $1, lease_until = $2, updated_at = $3
-          WHERE (tenant_id, id) = (
-                SELECT waiting.tenant_id, waiting.id
-                  FROM broadcast.campaigns AS waiting
-                 WHERE waiting.state = 'planning' AND (waiting.lease_until IS NULL OR waiting.lease_until < $3)
-                 ORDER BY waiting.updated_at, waiting.id
-                 LIMIT 1
-                   FOR UPDATE SKIP LOCKED)
-         RETURNING tenant_id, id";
+    // The next tenant after this one that has a campaign to be planned, and of its campaigns the one that waits longest.
+    // Jumps from tenant to tenant along `campaigns_planning_of_tenant`, and no further than it has to. Leases are measured
+    // by the database's clock alone.
+    system static CLAIM: (Uuid, i64, Uuid) => Claimed<CampaignId> =
+        "WITH RECURSIVE waiting AS (
+             (SELECT c.tenant_id FROM broadcast.campaigns AS c
+               WHERE c.state = 'planning' AND c.tenant_id > $3
+               ORDER BY c.tenant_id LIMIT 1)
+             UNION ALL
+             SELECT (SELECT c.tenant_id FROM broadcast.campaigns AS c
+                      WHERE c.state = 'planning' AND c.tenant_id > w.tenant_id
+                      ORDER BY c.tenant_id LIMIT 1)
+               FROM waiting AS w WHERE w.tenant_id IS NOT NULL
+         ), next AS MATERIALIZED (
+             SELECT oldest.tenant_id, oldest.id
+               FROM waiting AS w
+              CROSS JOIN LATERAL (
+                    SELECT c.tenant_id, c.id FROM broadcast.campaigns AS c
+                     WHERE c.tenant_id = w.tenant_id AND c.state = 'planning'
+                       AND (c.lease_until IS NULL OR c.lease_until < now())
+                     ORDER BY c.updated_at, c.id
+                     LIMIT 1 FOR UPDATE SKIP LOCKED) AS oldest
+              LIMIT 1
+         )
+         UPDATE broadcast.campaigns AS c
+            SET lease_token = $1, lease_until = now() + $2::bigint * interval '1 millisecond', updated_at = now()
+           FROM next WHERE c.tenant_id = next.tenant_id AND c.id = next.id
+         RETURNING c.tenant_id, c.id, c.traceparent";
 
-    // Marked as looked at before they are: two processes share the work, and one that dies only loses a round.
-    system static UNSETTLED: (DateTime<Utc>, DateTime<Utc>) => (TenantId, CampaignId) =
-        "UPDATE broadcast.campaigns
-            SET checked_at = $1
-          WHERE (tenant_id, id) IN (
-                SELECT running.tenant_id, running.id
-                  FROM broadcast.campaigns AS running
-                 WHERE running.state = 'running' AND (running.checked_at IS NULL OR running.checked_at <= $2)
-                 ORDER BY running.checked_at NULLS FIRST
-                 LIMIT 20
-                   FOR UPDATE SKIP LOCKED)
-         RETURNING tenant_id, id";
+    // Marked as looked at before they are: two processes share the work, and one that dies only loses a round. A few of
+    // each tenant after this one.
+    system static UNSETTLED: (i64, Uuid) => (TenantId, CampaignId) =
+        "WITH RECURSIVE waiting AS (
+             (SELECT c.tenant_id FROM broadcast.campaigns AS c
+               WHERE c.state = 'running' AND c.tenant_id > $2
+               ORDER BY c.tenant_id LIMIT 1)
+             UNION ALL
+             SELECT (SELECT c.tenant_id FROM broadcast.campaigns AS c
+                      WHERE c.state = 'running' AND c.tenant_id > w.tenant_id
+                      ORDER BY c.tenant_id LIMIT 1)
+               FROM waiting AS w WHERE w.tenant_id IS NOT NULL
+         ), next AS MATERIALIZED (
+             SELECT longest.tenant_id, longest.id
+               FROM waiting AS w
+              CROSS JOIN LATERAL (
+                    SELECT c.tenant_id, c.id FROM broadcast.campaigns AS c
+                     WHERE c.tenant_id = w.tenant_id AND c.state = 'running'
+                       AND (c.checked_at IS NULL OR c.checked_at <= now() - $1::bigint * interval '1 millisecond')
+                     ORDER BY c.checked_at NULLS FIRST, c.id
+                     LIMIT 2 FOR UPDATE SKIP LOCKED) AS longest
+              LIMIT 20
+         )
+         UPDATE broadcast.campaigns AS c
+            SET checked_at = now()
+           FROM next WHERE c.tenant_id = next.tenant_id AND c.id = next.id
+         RETURNING c.tenant_id, c.id";
 }
 
 /// Campaigns, newest first.
@@ -185,14 +223,24 @@ pub(crate) async fn save(
     tx.execute(&SAVE, params).await.map(|_| ())
 }
 
-/// Keeps the lease until then, or gives it back.
+/// Keeps the trace that sending was asked for in.
+pub(crate) async fn trace(
+    tx: &TenantTx,
+    id: CampaignId,
+    traceparent: Option<String>,
+) -> Result<(), DatabaseError> {
+    tx.execute(&TRACE, (id, traceparent)).await.map(|_| ())
+}
+
+/// Keeps the lease for so long, or gives it back.
 pub(crate) async fn renew(
     tx: &TenantTx,
     id: CampaignId,
     token: Uuid,
-    until: Option<DateTime<Utc>>,
+    lease: Option<Duration>,
 ) -> Result<(), DatabaseError> {
-    tx.execute(&RENEW, (id, token, until)).await.map(|_| ())
+    let lease = lease.map(in_milliseconds);
+    tx.execute(&RENEW, (id, token, lease)).await.map(|_| ())
 }
 
 /// Counts a failure: how many there were since the campaign last got on. None when somebody else has the lease.
@@ -201,21 +249,21 @@ pub(crate) async fn failed(tx: &TenantTx, id: CampaignId, token: Uuid) -> Result
     Ok(counted.map(|(failures,)| failures))
 }
 
-/// Leases a campaign that waits to be planned, or whose holder has not been heard of.
+/// Leases a campaign that waits to be planned, or whose holder has not been heard of: of the next tenant after this one.
 pub(crate) async fn claim(
     tx: &SystemTx,
     token: Uuid,
-    until: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> Result<Option<(TenantId, CampaignId)>, DatabaseError> {
-    tx.optional(&CLAIM, (token, until, now)).await
+    lease: Duration,
+    after: Uuid,
+) -> Result<Option<Claimed<CampaignId>>, DatabaseError> {
+    tx.optional(&CLAIM, (token, in_milliseconds(lease), after)).await
 }
 
-/// Running campaigns that have not been looked at since `before`.
+/// Running campaigns that have not been looked at for so long, of the tenants after this one.
 pub(crate) async fn unsettled(
     tx: &SystemTx,
-    now: DateTime<Utc>,
-    before: DateTime<Utc>,
+    pause: Duration,
+    after: Uuid,
 ) -> Result<Vec<(TenantId, CampaignId)>, DatabaseError> {
-    tx.all(&UNSETTLED, (now, before)).await
+    tx.all(&UNSETTLED, (in_milliseconds(pause), after)).await
 }

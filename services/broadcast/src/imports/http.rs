@@ -4,12 +4,12 @@ use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::Response;
 use plaza_contracts::permissions::{ImportRecipients, ViewRecipients};
-use plaza_kernel::{Kind, Page};
+use plaza_kernel::Page;
 use plaza_web::{ApiError, ApiErrors, Granted, Json, May, Multipart, PageParams, Path, Query};
 use utoipa::ToSchema;
 
 use super::mapping::ImportMapping;
-use super::{Import, errors_csv, store};
+use super::{Import, NoImport, errors_csv, store};
 use crate::listing::Window;
 use crate::{Broadcast, ImportId};
 
@@ -65,7 +65,7 @@ pub(crate) async fn get(
     Path(id): Path<ImportId>,
 ) -> Result<Json<Import>, ApiError> {
     let import = broadcast.import(granted.tenant(), id).await?;
-    import.map(Json).ok_or_else(not_found)
+    Ok(import.map(Json).ok_or(NoImport)?)
 }
 
 /// The rows that made no recipient: `row,class,value`. The header of the file is row 1.
@@ -78,10 +78,6 @@ pub(crate) async fn errors(
     Path(id): Path<ImportId>,
 ) -> Result<Response, ApiError> {
     let tenant = granted.tenant();
-    broadcast.import(tenant, id).await?.ok_or_else(not_found)?;
+    broadcast.import(tenant, id).await?.ok_or(NoImport)?;
     Ok(errors_csv::response(broadcast, tenant, id))
-}
-
-fn not_found() -> ApiError {
-    ApiError::new(Kind::NotFound, "IMPORT_NOT_FOUND", "there is no such import")
 }

@@ -1,10 +1,11 @@
 //! The importer: leases an import, reads batches of its file, and has each written (`write.rs`) together with the place
 //! it reaches.
 
-use chrono::{DateTime, Utc};
 use plaza_database::violated;
 use postgres_types::Json;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use uuid::Uuid;
 
 use super::batch::{self, Batch, Bounds, Place};
 use super::files::ImportFiles;
@@ -19,7 +20,9 @@ impl Broadcast {
         let Some(lease) = self.claim_import().await? else {
             return Ok(false);
         };
-        match self.work_on_import(lease, stop).await {
+        let span = tracing::info_span!(parent: None, "import turn", import.id = %lease.id);
+        let work = self.work_on_import(lease, stop).instrument(lease.follow(span));
+        match work.await {
             Ok(()) | Err(Fault::Lost) => Ok(true),
             Err(fault) if fault.is_stubborn() => self.import_failed(lease, fault).await,
             // The lease runs out by itself, which is the pause before the next attempt.
@@ -28,16 +31,24 @@ impl Broadcast {
     }
 
     async fn claim_import(&self) -> Result<Option<Lease<ImportId>>, Fault> {
-        let (now, until) = self.lease_times();
-        let token = self.clock.uuid();
+        let (token, lease) = (self.clock.uuid(), self.config.lease());
+        let round = &self.rotations.imports;
+        let after = round.after();
         let tx = self.database.begin_system();
-        let claimed = match store::claim(&tx, token, until, now).await {
+        let claimed = match store::claim(&tx, token, lease, after).await {
+            // The end of the round: from the beginning.
+            Ok(None) if !after.is_nil() => store::claim(&tx, token, lease, Uuid::nil()).await,
+            claimed => claimed,
+        };
+        let claimed = match claimed {
             // Another importer was quicker with another import of the same tenant.
             Err(error) if violated(&error) == Some("imports_one_running") => return Ok(None),
             claimed => claimed?,
         };
         tx.commit().await?;
-        Ok(claimed.map(|(tenant, id)| Lease { tenant, id, token }))
+        let leased = claimed.map(|claimed| Lease::of(claimed, token));
+        round.had(leased.map(|lease| lease.tenant));
+        Ok(leased)
     }
 
     /// Counts a failure that is likely to repeat itself, and abandons the import after too many of them. Its upload
@@ -84,7 +95,7 @@ impl Broadcast {
             }
         }
         let tx = self.database.begin(lease.tenant);
-        store::release(&tx, lease.id, lease.token, self.now()).await?;
+        store::release(&tx, lease.id, lease.token).await?;
         Ok(tx.commit().await?)
     }
 
@@ -114,7 +125,7 @@ impl Broadcast {
             }
         };
         let tx = self.database.begin(lease.tenant);
-        if !store::profiled(&tx, lease.id, lease.token, &found, self.lease_times()).await? {
+        if !store::profiled(&tx, lease.id, lease.token, &found, self.config.lease()).await? {
             return Err(Fault::Lost);
         }
         tx.commit().await?;
@@ -146,7 +157,7 @@ impl Broadcast {
                 Ok(finished) => return Ok(finished?),
                 Err(_) => {
                     let tx = self.database.begin(lease.tenant);
-                    if !store::renew(&tx, lease.id, lease.token, self.lease_times().1).await? {
+                    if !store::renew(&tx, lease.id, lease.token, self.config.lease()).await? {
                         return Err(Fault::Lost);
                     }
                     tx.commit().await?;
@@ -157,12 +168,6 @@ impl Broadcast {
 
     pub(super) fn import_files(&self, lease: Lease<ImportId>) -> ImportFiles {
         ImportFiles::new(&self.config.objects, lease.tenant, lease.id)
-    }
-
-    /// Now, and until when a lease taken now lasts.
-    pub(crate) fn lease_times(&self) -> (DateTime<Utc>, DateTime<Utc>) {
-        let now = self.now();
-        (now, now + self.config.lease())
     }
 
     /// After how many attempts work is given up.

@@ -1,5 +1,7 @@
 //! All SQL about imports.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use plaza_database::{Database, DatabaseError, SystemTx, TenantTx, statements};
 use plaza_kernel::TenantId;
@@ -12,20 +14,9 @@ use super::profile::Profile;
 use super::{ImportCounts, ImportProblem, ImportState, StoredImport};
 use crate::ImportId;
 use crate::listing::Window;
+use crate::work::{Claimed, in_milliseconds, traceparent};
 
-type Progress = (
-    ImportId,
-    Uuid,
-    DateTime<Utc>,
-    DateTime<Utc>,
-    i64,
-    i64,
-    i64,
-    i64,
-    i64,
-    i64,
-    i64,
-);
+type Progress = (ImportId, Uuid, i64, i64, i64, i64, i64, i64, i64, i64);
 type End = (
     ImportId,
     Uuid,
@@ -51,28 +42,43 @@ statements! {
            FROM broadcast.imports
           WHERE id = $1";
 
-    static INSERT: (TenantId, ImportId, Json<ImportMapping>, i64, DateTime<Utc>) => () =
-        "INSERT INTO broadcast.imports (tenant_id, id, state, requested, bytes_total, created_at, updated_at)
-         VALUES ($1, $2, 'uploaded', $3, $4, $5, $5)";
+    static INSERT: (TenantId, ImportId, Json<ImportMapping>, i64, Option<String>, DateTime<Utc>) => () =
+        "INSERT INTO broadcast.imports
+                (tenant_id, id, state, requested, bytes_total, traceparent, created_at, updated_at)
+         VALUES ($1, $2, 'uploaded', $3, $4, $5, $6, $6)";
 
-    // One import of a tenant at a time, the earlier first; of several tenants, the one that waited longest.
-    // `imports_one_running` holds when two claim at once.
-    system static CLAIM: (Uuid, DateTime<Utc>, DateTime<Utc>) => (TenantId, ImportId) =
-        "UPDATE broadcast.imports
-            SET state = 'running', lease_token = $1, lease_until = $2, updated_at = $3
-          WHERE (tenant_id, id) = (
-                SELECT waiting.tenant_id, waiting.id
-                  FROM broadcast.imports AS waiting
-                 WHERE waiting.state IN ('uploaded', 'running')
-                   AND (waiting.lease_until IS NULL OR waiting.lease_until < $3)
-                   AND NOT EXISTS (
-                       SELECT FROM broadcast.imports AS other
-                        WHERE other.tenant_id = waiting.tenant_id AND other.state = 'running'
-                          AND other.id <> waiting.id)
-                 ORDER BY waiting.updated_at, waiting.id
-                 LIMIT 1
-                   FOR UPDATE SKIP LOCKED)
-         RETURNING tenant_id, id";
+    // The next tenant after this one that has an import to be read and none that is being read; of its imports the one
+    // that waits longest. Jumps from tenant to tenant along `imports_open_of_tenant`, and no further than it has to.
+    // `imports_one_running` holds when two claim at once. Leases are measured by the database's clock alone.
+    system static CLAIM: (Uuid, i64, Uuid) => Claimed<ImportId> =
+        "WITH RECURSIVE waiting AS (
+             (SELECT i.tenant_id FROM broadcast.imports AS i
+               WHERE i.state IN ('uploaded', 'running') AND i.tenant_id > $3
+               ORDER BY i.tenant_id LIMIT 1)
+             UNION ALL
+             SELECT (SELECT i.tenant_id FROM broadcast.imports AS i
+                      WHERE i.state IN ('uploaded', 'running') AND i.tenant_id > w.tenant_id
+                      ORDER BY i.tenant_id LIMIT 1)
+               FROM waiting AS w WHERE w.tenant_id IS NOT NULL
+         ), next AS MATERIALIZED (
+             SELECT oldest.tenant_id, oldest.id
+               FROM waiting AS w
+              CROSS JOIN LATERAL (
+                    SELECT i.tenant_id, i.id FROM broadcast.imports AS i
+                     WHERE i.tenant_id = w.tenant_id AND i.state IN ('uploaded', 'running')
+                       AND (i.lease_until IS NULL OR i.lease_until < now())
+                       AND NOT EXISTS (SELECT FROM broadcast.imports AS other
+                                        WHERE other.tenant_id = i.tenant_id AND other.state = 'running'
+                                          AND other.id <> i.id)
+                     ORDER BY i.updated_at, i.id
+                     LIMIT 1 FOR UPDATE SKIP LOCKED) AS oldest
+              LIMIT 1
+         )
+         UPDATE broadcast.imports AS i
+            SET state = 'running', lease_token = $1, lease_until = now() + $2::bigint * interval '1 millisecond',
+                updated_at = now()
+           FROM next WHERE i.tenant_id = next.tenant_id AND i.id = next.id
+         RETURNING i.tenant_id, i.id, i.traceparent";
 
     static FAILED: (ImportId, Uuid) => (i32,) =
         "UPDATE broadcast.imports SET attempts = attempts + 1
@@ -86,16 +92,17 @@ statements! {
           WHERE id = $1 AND lease_token = $2 AND state = 'running'
             FOR UPDATE";
 
-    static PROFILED: (ImportId, Uuid, serde_json::Value, i64, i64, DateTime<Utc>, DateTime<Utc>) => () =
+    static PROFILED: (ImportId, Uuid, serde_json::Value, i64, i64, i64) => () =
         "UPDATE broadcast.imports
-            SET layout = $3, bytes_done = $4, bytes_total = $5, updated_at = $6, lease_until = $7, attempts = 0
+            SET layout = $3, bytes_done = $4, bytes_total = $5, updated_at = now(),
+                lease_until = now() + $6::bigint * interval '1 millisecond', attempts = 0
           WHERE id = $1 AND lease_token = $2 AND state = 'running'";
 
     static ADVANCE: Progress => () =
         "UPDATE broadcast.imports
-            SET updated_at = $3, lease_until = $4, bytes_done = $5, rows_done = $6, valid = valid + $7,
-                duplicate = duplicate + $8, missing = missing + $9, invalid = invalid + $10, damaged = damaged + $11,
-                attempts = 0
+            SET updated_at = now(), lease_until = now() + $3::bigint * interval '1 millisecond', bytes_done = $4,
+                rows_done = $5, valid = valid + $6, duplicate = duplicate + $7, missing = missing + $8,
+                invalid = invalid + $9, damaged = damaged + $10, attempts = 0
           WHERE id = $1 AND lease_token = $2 AND state = 'running'";
 
     static END: End => () =
@@ -104,11 +111,12 @@ statements! {
                 lease_token = NULL, lease_until = NULL
           WHERE id = $1 AND lease_token = $2 AND state = 'running'";
 
-    static RENEW: (ImportId, Uuid, DateTime<Utc>) => () =
-        "UPDATE broadcast.imports SET lease_until = $3 WHERE id = $1 AND lease_token = $2 AND state = 'running'";
+    static RENEW: (ImportId, Uuid, i64) => () =
+        "UPDATE broadcast.imports SET lease_until = now() + $3::bigint * interval '1 millisecond'
+          WHERE id = $1 AND lease_token = $2 AND state = 'running'";
 
-    static RELEASE: (ImportId, Uuid, DateTime<Utc>) => () =
-        "UPDATE broadcast.imports SET lease_until = NULL, updated_at = $3
+    static RELEASE: (ImportId, Uuid) => () =
+        "UPDATE broadcast.imports SET lease_until = NULL, updated_at = now()
           WHERE id = $1 AND lease_token = $2 AND state = 'running'";
 
     static ERRORS: (TenantId, ImportId, Vec<i64>, Vec<ErrorClass>, Vec<String>) => () =
@@ -148,7 +156,7 @@ pub(crate) async fn get(
     Ok(database.read(tenant, &GET, (id,)).await?.into_iter().next())
 }
 
-/// A new import of a file that is on the disk.
+/// A new import of a file that is on the disk, in the trace of the work at hand.
 pub(crate) async fn insert(
     tx: &TenantTx,
     id: ImportId,
@@ -156,19 +164,18 @@ pub(crate) async fn insert(
     bytes: i64,
     now: DateTime<Utc>,
 ) -> Result<(), DatabaseError> {
-    tx.execute(&INSERT, (tx.tenant(), id, Json(requested), bytes, now))
-        .await
-        .map(|_| ())
+    let params = (tx.tenant(), id, Json(requested), bytes, traceparent(), now);
+    tx.execute(&INSERT, params).await.map(|_| ())
 }
 
-/// Leases an import that waits, or whose holder has not been heard of.
+/// Leases an import that waits, or whose holder has not been heard of: of the next tenant after this one.
 pub(crate) async fn claim(
     tx: &SystemTx,
     token: Uuid,
-    until: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> Result<Option<(TenantId, ImportId)>, DatabaseError> {
-    tx.optional(&CLAIM, (token, until, now)).await
+    lease: Duration,
+    after: Uuid,
+) -> Result<Option<Claimed<ImportId>>, DatabaseError> {
+    tx.optional(&CLAIM, (token, in_milliseconds(lease), after)).await
 }
 
 /// Counts a failure: how many there were since the import last got on. None when somebody else has the lease.
@@ -192,7 +199,7 @@ pub(crate) async fn profiled(
     id: ImportId,
     token: Uuid,
     profile: &Profile,
-    (now, until): (DateTime<Utc>, DateTime<Utc>),
+    lease: Duration,
 ) -> Result<bool, DatabaseError> {
     let layout = serde_json::json!(profile.layout);
     let params = (
@@ -201,8 +208,7 @@ pub(crate) async fn profiled(
         layout,
         signed(profile.start),
         signed(profile.bytes),
-        now,
-        until,
+        in_milliseconds(lease),
     );
     Ok(tx.execute(&PROFILED, params).await? > 0)
 }
@@ -220,14 +226,13 @@ pub(crate) async fn advance(
     id: ImportId,
     token: Uuid,
     advance: &Advance,
-    (now, until): (DateTime<Utc>, DateTime<Utc>),
+    lease: Duration,
 ) -> Result<bool, DatabaseError> {
     let counts = advance.counts;
     let params = (
         id,
         token,
-        now,
-        until,
+        in_milliseconds(lease),
         signed(advance.bytes_done),
         signed(advance.rows_done),
         counts.valid,
@@ -252,24 +257,19 @@ pub(crate) async fn end(
     Ok(tx.execute(&END, (id, token, state, now, code, row, text)).await? > 0)
 }
 
-/// Keeps the lease for longer.
+/// Keeps the lease for so long.
 pub(crate) async fn renew(
     tx: &TenantTx,
     id: ImportId,
     token: Uuid,
-    until: DateTime<Utc>,
+    lease: Duration,
 ) -> Result<bool, DatabaseError> {
-    Ok(tx.execute(&RENEW, (id, token, until)).await? > 0)
+    Ok(tx.execute(&RENEW, (id, token, in_milliseconds(lease))).await? > 0)
 }
 
 /// Gives the lease back.
-pub(crate) async fn release(
-    tx: &TenantTx,
-    id: ImportId,
-    token: Uuid,
-    now: DateTime<Utc>,
-) -> Result<(), DatabaseError> {
-    tx.execute(&RELEASE, (id, token, now)).await.map(|_| ())
+pub(crate) async fn release(tx: &TenantTx, id: ImportId, token: Uuid) -> Result<(), DatabaseError> {
+    tx.execute(&RELEASE, (id, token)).await.map(|_| ())
 }
 
 /// Keeps the rows that made no recipient.

@@ -5,53 +5,54 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use plaza_kernel::TenantId;
-use tokio_util::sync::CancellationToken;
+use plaza_schedule::{Due, Misfire, Schedule, ScheduleError, Schedules};
 
 use super::files::{ImportFiles, folder};
 use super::store;
 use crate::{Broadcast, ImportId};
 
-/// How often.
-const PAUSE: Duration = Duration::from_secs(60 * 60);
+/// Looking for uploads that nobody needs: a file with personal data outlives its import by no more than an hour. They lie
+/// in the one folder of all processes.
+const UPLOADS: Schedule = Schedule {
+    name: "broadcast.uploads",
+    cron: "41 * * * *",
+    zone: chrono_tz::UTC,
+    misfire: Misfire::Once,
+    deadline: Duration::from_secs(30 * 60),
+};
 
 /// An upload that is still being sent may be this old.
 const YOUNG: Duration = Duration::from_secs(24 * 60 * 60);
 
-impl Broadcast {
-    /// Sweeps uploads every hour until told to stop.
-    pub(crate) async fn sweep_uploads(&self, stop: &CancellationToken) {
-        while !stop.is_cancelled() {
-            self.sweep_uploads_once().await;
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = tokio::time::sleep(PAUSE) => {}
-            }
-        }
-    }
+/// What broadcast does by the calendar.
+pub(crate) fn schedules(broadcast: &Broadcast) -> Schedules {
+    let broadcast = broadcast.clone();
+    Schedules::new().with(UPLOADS, move |due: Due| {
+        let broadcast = broadcast.clone();
+        async move { broadcast.sweep_uploads(&due).await }.boxed()
+    })
+}
 
+impl Broadcast {
     /// Removes uploads whose import is over, and those older than a day that have none.
-    async fn sweep_uploads_once(&self) {
+    async fn sweep_uploads(&self, due: &Due) -> Result<(), ScheduleError> {
         let objects = self.config.objects.clone();
-        let Ok(found) = tokio::task::spawn_blocking(move || uploads(&folder(&objects))).await else {
-            return;
-        };
-        for ((tenant, id), young) in found {
-            let needed = match store::get(&self.database, tenant, id).await {
-                Ok(Some(import)) => import.needs_upload(self.now()),
-                Ok(None) => young,
-                Err(error) => {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "old uploads were not swept"
-                    );
-                    return;
-                }
+        let found = tokio::task::spawn_blocking(move || uploads(&folder(&objects)));
+        for ((tenant, id), young) in found.await.map_err(ScheduleError::failed)? {
+            if due.stop.is_cancelled() {
+                return Err(ScheduleError::Stopped);
+            }
+            let needed = match store::get(&self.database, tenant, id).await? {
+                Some(import) => import.needs_upload(self.now()),
+                None => young,
             };
             if !needed {
                 ImportFiles::new(&self.config.objects, tenant, id).remove();
             }
         }
+        Ok(())
     }
 }
 

@@ -48,7 +48,7 @@ impl Broadcast {
             rows_done: next.rows,
             counts,
         };
-        if !store::advance(&tx, lease.id, lease.token, &advance, self.lease_times()).await? {
+        if !store::advance(&tx, lease.id, lease.token, &advance, self.config.lease()).await? {
             return Err(Fault::Lost);
         }
         let before = super::Import::from(import).counts;

@@ -3,16 +3,14 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use plaza_contracts::permissions::{CreateRecipients, DeleteRecipients, ViewRecipients};
-use plaza_kernel::{Kind, Page};
+use plaza_kernel::Page;
 use plaza_web::{ApiError, ApiErrors, Granted, Json, May, PageParams, Path, Query};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::add::NewRecipient;
-use super::country::Country;
-use super::phone::{self, Cell};
-use super::{Recipient, store};
-use crate::listing::{InvalidQuery, Window};
+use super::{NoRecipient, Recipient, e164, store};
+use crate::listing::Window;
 use crate::{Broadcast, ImportId, RecipientId};
 
 /// Which recipients.
@@ -49,13 +47,6 @@ pub(crate) async fn list(
     })))
 }
 
-fn e164(text: &str) -> Result<String, InvalidQuery> {
-    match phone::read(text, None::<Country>) {
-        Cell::Valid(phone) => Ok(phone.into_string()),
-        _ => Err(InvalidQuery::new("phone", "a telephone number in E.164")),
-    }
-}
-
 /// Add a recipient.
 #[utoipa::path(post, path = "/api/v1/broadcast/recipients", tag = "recipients", operation_id = "add_recipient",
     request_body = NewRecipient, responses((status = 201, body = Recipient), ApiErrors))]
@@ -77,7 +68,7 @@ pub(crate) async fn get(
     Path(id): Path<RecipientId>,
 ) -> Result<Json<Recipient>, ApiError> {
     let found = store::get(&broadcast.database, granted.tenant(), id).await?;
-    found.map(Json).ok_or_else(not_found)
+    Ok(found.map(Json).ok_or(NoRecipient)?)
 }
 
 /// Remove a recipient.
@@ -88,20 +79,6 @@ pub(crate) async fn delete(
     granted: Granted<May<DeleteRecipients>>,
     Path(id): Path<RecipientId>,
 ) -> Result<StatusCode, ApiError> {
-    let tx = broadcast.database.begin(granted.tenant());
-    let found = store::delete(&tx, id).await?;
-    tx.commit().await?;
-    if found {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(not_found())
-    }
-}
-
-fn not_found() -> ApiError {
-    ApiError::new(
-        Kind::NotFound,
-        "RECIPIENT_NOT_FOUND",
-        "there is no such recipient",
-    )
+    broadcast.delete_recipient(granted.tenant(), id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -3,11 +3,11 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use plaza_contracts::permissions::{CreateTemplates, ViewTemplates};
-use plaza_kernel::{Kind, Page};
+use plaza_kernel::Page;
 use plaza_web::{ApiError, ApiErrors, Granted, Json, May, PageParams, Path, Query};
 
 use super::create::NewTemplate;
-use super::{Template, store};
+use super::{NoTemplate, Template, store};
 use crate::listing::Window;
 use crate::{Broadcast, TemplateId};
 
@@ -49,6 +49,5 @@ pub(crate) async fn get(
     Path(id): Path<TemplateId>,
 ) -> Result<Json<Template>, ApiError> {
     let found = store::get(&broadcast.database, granted.tenant(), id).await?;
-    let not_found = || ApiError::new(Kind::NotFound, "TEMPLATE_NOT_FOUND", "there is no such template");
-    found.map(|template| Json(template.into())).ok_or_else(not_found)
+    Ok(found.map(|template| Json(template.into())).ok_or(NoTemplate)?)
 }

@@ -5,12 +5,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 use plaza_contracts::events::{CampaignStateChanged, SourceSettled};
-use plaza_contracts::proto::broadcast::GetCampaignRequest;
-use plaza_contracts::proto::broadcast::broadcast_client::BroadcastClient;
 use plaza_contracts::services::BROADCAST;
-use plaza_kernel::Failure;
 use plaza_messaging::Consumer as _;
-use plaza_rpc::{Directory, RpcError, RpcSettings};
 use plaza_testkit::eventually;
 use serde_json::json;
 
@@ -333,39 +329,5 @@ async fn advertising_needs_consent_whatever_it_is_called() {
             .value()["errors"]
             .clone();
         assert_eq!(errors[0]["pointer"], pointer);
-    }
-}
-
-#[tokio::test]
-async fn other_services_ask_by_grpc() {
-    let town = Town::asleep(|_| {}).await;
-    let (owner, rival) = (town.owner(), town.owner());
-    let id = owner.campaign().await;
-    let directory = Directory::new(RpcSettings::default());
-    directory.host(BROADCAST, town.broadcast.grpc());
-    let mut client = BroadcastClient::new(directory.transport(BROADCAST));
-    let ask = |tenant: &Owner, id: &str| GetCampaignRequest {
-        tenant_id: tenant.tenant.to_string(),
-        campaign_id: id.to_owned(),
-    };
-    let found = client.get_campaign(ask(&owner, &id)).await.unwrap().into_inner();
-    assert_eq!(
-        (
-            found.campaign_id.as_str(),
-            found.name.as_str(),
-            found.state.as_str()
-        ),
-        (&*id, "Spring", "draft")
-    );
-    for request in [
-        ask(&rival, &id),
-        ask(&owner, "rubbish"),
-        GetCampaignRequest::default(),
-    ] {
-        let error = RpcError::from(client.get_campaign(request).await.unwrap_err());
-        assert_eq!(
-            (error.kind(), error.code()),
-            (plaza_kernel::Kind::NotFound, "CAMPAIGN_NOT_FOUND")
-        );
     }
 }

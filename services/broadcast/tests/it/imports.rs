@@ -418,12 +418,10 @@ async fn an_old_upload_that_no_import_waits_for_is_swept_and_one_that_is_waited_
             .set_modified(yesterday)
             .unwrap();
     }
-    let _town = town.wake();
-    plaza_testkit::eventually(Duration::from_secs(10), || async {
-        !orphan.exists() && !cut.exists()
-    })
-    .await;
+    town.an_hour_passes().await;
+    assert!(!orphan.exists() && !cut.exists());
     assert!(young.exists(), "it may still be on its way");
+    let _town = town.wake();
     assert_eq!(owner.end_of_import(&id).await["counts"]["valid"], 1);
 }
 
@@ -469,21 +467,17 @@ async fn an_abandoned_import_keeps_its_upload_for_a_day() {
         town.count("SELECT attempts::bigint FROM broadcast.imports").await,
         2
     );
-    town.stop().await;
-    town = town.wake();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    town.an_hour_passes().await;
     assert_eq!(uploads(&town), 1, "somebody may want to look into it");
-    town.stop().await;
-
     let aged = "UPDATE broadcast.imports SET finished_at = finished_at - interval '25 h'";
     town.database.admin().await.batch_execute(aged).await.unwrap();
-    let town = town.wake();
-    plaza_testkit::eventually(Duration::from_secs(10), || async { uploads(&town) == 0 }).await;
+    town.an_hour_passes().await;
+    assert_eq!(uploads(&town), 0);
 }
 
 #[tokio::test]
 async fn what_a_crash_left_of_an_import_that_is_over_is_swept_within_the_hour() {
-    let town = Town::asleep(|config| config.import_workers = 1).await.wake();
+    let town = Town::awake().await;
     let owner = town.owner();
     let import = owner.import(b"phone\n+4915117404120\n").await;
     plaza_testkit::eventually(Duration::from_secs(10), || async { uploads(&town) == 0 }).await;
@@ -493,13 +487,6 @@ async fn what_a_crash_left_of_an_import_that_is_over_is_swept_within_the_hour() 
     for path in [&left, &on_its_way] {
         std::fs::write(path, b"phone\n").unwrap();
     }
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(left.exists(), "the first sweep was at the start");
-
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(60 * 60)).await;
-    tokio::time::resume();
-
-    plaza_testkit::eventually(Duration::from_secs(10), || async { !left.exists() }).await;
-    assert!(on_its_way.exists());
+    town.an_hour_passes().await;
+    assert!(!left.exists() && on_its_way.exists());
 }

@@ -7,10 +7,14 @@
 
 mod campaigns;
 mod catalogue;
+mod doors;
+mod fairness;
 mod hostile_files;
 mod imports;
 mod logs;
 mod planning;
+mod plans;
 mod recipients;
 mod templates;
 mod town;
+mod traces;

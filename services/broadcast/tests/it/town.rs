@@ -9,12 +9,14 @@ use plaza_broadcast::{Broadcast, BroadcastConfig};
 use plaza_contracts::events::{BroadcastSend, OutgoingMessage};
 use plaza_contracts::proto::notification::notification_server::{Notification, NotificationServer};
 use plaza_contracts::proto::notification::{
-    CountsReply, CountsRequest, Message, MessagesReply, MessagesRequest, OpenReply, OpenRequest, SenderReply,
-    SenderRequest, SuppressedReply, SuppressedRequest,
+    CountsReply, CountsRequest, GetMessageRequest, Message, MessagesReply, MessagesRequest, OpenReply,
+    OpenRequest, ReceiptsReply, ReceiptsRequest, SendReply, SendRequest, SenderReply, SenderRequest,
+    SuppressedReply, SuppressedRequest,
 };
-use plaza_contracts::services::{BROADCAST, NOTIFICATION};
+use plaza_contracts::services::{BROADCAST, GATEWAY, NOTIFICATION};
 use plaza_kernel::{Clock, Failure, Kind, TenantId};
-use plaza_rpc::{Directory, RpcSettings};
+use plaza_rpc::{Directory, RpcSettings, Transport};
+use plaza_schedule::{ScheduleSettings, Scheduler};
 use plaza_testkit::{Client, Mounted, Permit, Reply, TestDatabase, callers, eventually};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -37,6 +39,7 @@ pub(crate) struct Says {
     /// Whether it has something left to send, whatever the counts say.
     pub(crate) open: bool,
     pub(crate) messages: Vec<Message>,
+    pub(crate) next_cursor: String,
     /// What it was asked for by `Messages`.
     pub(crate) asked: Vec<MessagesRequest>,
 }
@@ -94,6 +97,7 @@ impl Notification for Stub {
             says.asked.push(request.into_inner());
             MessagesReply {
                 messages: says.messages.clone(),
+                next_cursor: says.next_cursor.clone(),
             }
         })
     }
@@ -110,6 +114,18 @@ impl Notification for Stub {
                 .filter(|address| says.suppressed.contains(address))
                 .collect(),
         })
+    }
+
+    async fn send(&self, _: Request<SendRequest>) -> Result<Response<SendReply>, Status> {
+        Err(Status::unimplemented("broadcast sends by events"))
+    }
+
+    async fn get_message(&self, _: Request<GetMessageRequest>) -> Result<Response<Message>, Status> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn receipts(&self, _: Request<ReceiptsRequest>) -> Result<Response<ReceiptsReply>, Status> {
+        Err(Status::unimplemented("not asked for"))
     }
 
     async fn sender(&self, request: Request<SenderRequest>) -> Result<Response<SenderReply>, Status> {
@@ -207,6 +223,13 @@ impl Town {
         Victim(Some(runtime))
     }
 
+    /// The way that the gateway would call it.
+    pub(crate) fn transport(&self) -> Transport {
+        let directory = Directory::new(RpcSettings::default());
+        directory.host(BROADCAST, self.broadcast.grpc());
+        directory.acting_as(GATEWAY).transport(BROADCAST)
+    }
+
     /// An owner of a tenant that nobody else has.
     pub(crate) fn owner(&self) -> Owner {
         let tenant = callers::tenant();
@@ -214,6 +237,21 @@ impl Town {
             client: self.mounted.as_caller(&callers::owner(tenant)),
             tenant,
         }
+    }
+
+    /// Until what is due every hour was done.
+    pub(crate) async fn an_hour_passes(&self) {
+        let scheduler = Scheduler::new(
+            self.database.of(BROADCAST),
+            self.broadcast.schedules(),
+            Clock::system(),
+            ScheduleSettings::default(),
+        );
+        scheduler.declare().await.unwrap();
+        let due = "UPDATE broadcast.schedules SET next_at = now()";
+        self.database.admin().await.batch_execute(due).await.unwrap();
+        assert_eq!(scheduler.run_due().await.unwrap(), 1);
+        assert_eq!(scheduler.state().await.unwrap()[0].last_error, None);
     }
 
     /// One number out of the database, as a superuser sees it.
@@ -255,7 +293,7 @@ fn serve(database: &TestDatabase, config: &BroadcastConfig, notification: &Stub)
     Broadcast::new(
         config.clone(),
         database.of(BROADCAST),
-        &directory,
+        &directory.acting_as(BROADCAST),
         Clock::system(),
     )
 }

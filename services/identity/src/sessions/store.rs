@@ -6,6 +6,7 @@
 use chrono::{DateTime, Utc};
 use plaza_database::Query;
 use plaza_kernel::{Scope, SessionId, UserId};
+use uuid::Uuid;
 
 plaza_database::row! {
     /// A session that was just refreshed.
@@ -39,6 +40,17 @@ plaza_database::row! {
     }
 }
 
+plaza_database::row! {
+    /// A session that stands.
+    pub(super) struct Listed {
+        pub(super) session_id: SessionId,
+        pub(super) user_id: UserId,
+        pub(super) created_at: DateTime<Utc>,
+        pub(super) refreshed_at: DateTime<Utc>,
+        pub(super) expires_at: DateTime<Utc>,
+    }
+}
+
 type Time = DateTime<Utc>;
 type Hash = Vec<u8>;
 
@@ -56,6 +68,10 @@ pub(super) struct Statements {
     pub(super) revoke: &'static Query<(SessionId, Time, String), ()>,
     /// Session, user, now: the role, if the session stands.
     pub(super) standing: &'static Query<(SessionId, UserId, Time), (String,)>,
+    /// Session, user, now, why: one that has ended already stays as it is.
+    pub(super) revoke_of: &'static Query<(SessionId, UserId, Time, String), ()>,
+    /// User, the session to begin after, now, how many: those that stand and can still be refreshed.
+    pub(super) list: &'static Query<(UserId, Option<Uuid>, Time, i64), Listed>,
     /// The caller.
     pub(super) person: &'static Query<(UserId,), Person>,
 }
@@ -73,7 +89,9 @@ impl Statements {
 macro_rules! statements_of {
     ($module:ident, $sessions:literal, $tokens:literal, $members:literal) => {
         mod $module {
-            use super::{Hash, Person, Presented, Rotated, SessionId, Statements, Time, UserId};
+            use super::{
+                Hash, Listed, Person, Presented, Rotated, SessionId, Statements, Time, UserId, Uuid,
+            };
 
             plaza_database::statements! {
                 static START: (SessionId, UserId, i32, Time, Time) => () = concat!(
@@ -127,6 +145,27 @@ macro_rules! statements_of {
                       WHERE id = $1 AND revoked_at IS NULL"
                 );
 
+                static REVOKE_OF: (SessionId, UserId, Time, String) => () = concat!(
+                    "UPDATE ", $sessions, " SET revoked_at = coalesce(revoked_at, $3),
+                            revoked_because = coalesce(revoked_because, $4)
+                      WHERE id = $1 AND user_id = $2"
+                );
+
+                static LIST: (UserId, Option<Uuid>, Time, i64) => Listed = concat!(
+                    "SELECT s.id AS session_id, s.user_id, s.created_at, t.created_at AS refreshed_at,
+                            s.absolute_expires_at AS expires_at
+                       FROM ", $sessions, " AS s
+                       JOIN identity.users AS u ON u.id = s.user_id
+                       JOIN ", $members, " AS m ON m.user_id = s.user_id
+                       JOIN ", $tokens, " AS t ON t.session_id = s.id
+                      WHERE s.user_id = $1 AND ($2::uuid IS NULL OR s.id > $2)
+                        AND s.revoked_at IS NULL AND s.absolute_expires_at > $3
+                        AND u.status = 'active' AND u.epoch = s.epoch AND m.status = 'active'
+                        AND t.used_at IS NULL AND t.expires_at > $3
+                      ORDER BY s.id
+                      LIMIT $4"
+                );
+
                 static STANDING: (SessionId, UserId, Time) => (String,) = concat!(
                     "SELECT m.role
                        FROM ", $sessions, " AS s
@@ -151,6 +190,8 @@ macro_rules! statements_of {
                 rotate: &ROTATE,
                 presented: &PRESENTED,
                 revoke: &REVOKE,
+                revoke_of: &REVOKE_OF,
+                list: &LIST,
                 standing: &STANDING,
                 person: &PERSON,
             };

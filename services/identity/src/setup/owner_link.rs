@@ -1,5 +1,6 @@
 //! A link for a tenant's owner, asked for by the platform's administrator through tenancy.
 
+use plaza_contracts::incoming::PlatformRight;
 use plaza_database::DatabaseError;
 use plaza_kernel::{Failure, Kind, TenantId};
 
@@ -39,7 +40,11 @@ impl Failure for OwnerLinkError {
 
 impl Identity {
     /// Makes a link with which the owner sets the first password; an earlier one ends.
-    pub(crate) async fn create_owner_link(&self, tenant: TenantId) -> Result<Link, OwnerLinkError> {
+    pub(crate) async fn create_owner_link(
+        &self,
+        _right: &PlatformRight,
+        tenant: TenantId,
+    ) -> Result<Link, OwnerLinkError> {
         let tx = self.database().begin(tenant);
         let owner = store::lock_owner(&tx).await?.ok_or(OwnerLinkError::Pending)?;
         if owner.active {

@@ -8,14 +8,13 @@ use http::{StatusCode, header};
 use plaza_contracts::edge::HostTenant;
 use plaza_contracts::email::Email;
 use plaza_contracts::permissions::{CreateUsers, ViewUsers};
-use plaza_kernel::{Cursor, Kind, Limit, Page, UserId};
+use plaza_kernel::{Cursor, Kind, Limit, Page, PageQuery, UserId};
 use plaza_web::{ApiError, ApiErrors, Granted, Json, May, Path, Query};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 
-use super::{Invitation, Invite, Member, PersonName, Registration, store};
+use super::{Invitation, Invite, Member, PersonName, Registration};
 use crate::Identity;
 
 /// What a stranger says.
@@ -117,8 +116,8 @@ pub(crate) struct ListQuery {
 }
 
 impl ListQuery {
-    /// Limit, the user to begin after, how many to leave out.
-    fn parse(&self) -> Result<(Limit, UserId, i64), ApiError> {
+    /// Which page, and how many to leave out.
+    fn parse(&self) -> Result<(PageQuery, i64), ApiError> {
         let invalid = |text: &str| ApiError::new(Kind::Invalid, "INVALID_QUERY", text);
         let limit = self.limit.map_or(Some(Limit::default()), Limit::new);
         let limit = limit.ok_or_else(|| invalid("limit is a number from 1 to 200"))?;
@@ -128,9 +127,8 @@ impl ListQuery {
         if !(1..=1000).contains(&page) {
             return Err(invalid("page is a number from 1 to 1000"));
         }
-        let after = cursor.map_or(Uuid::nil(), Cursor::last_seen);
         let skip = i64::from(page - 1) * (limit.and_one() - 1);
-        Ok((limit, after.into(), skip))
+        Ok((PageQuery { limit, cursor }, skip))
     }
 }
 
@@ -142,18 +140,9 @@ pub(crate) async fn list(
     granted: Granted<May<ViewUsers>>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<UserView>>, ApiError> {
-    let (limit, after, skip) = query.parse()?;
-    let found = store::members(
-        identity.database(),
-        granted.tenant(),
-        after,
-        limit.and_one(),
-        skip,
-    )
-    .await?;
-    Ok(Json(
-        Page::from_found(found, limit, |member| member.user_id).map(UserView::from),
-    ))
+    let (page, skip) = query.parse()?;
+    let page = identity.members(&(&granted).into(), page, skip).await?;
+    Ok(Json(page.map(UserView::from)))
 }
 
 /// One user of the tenant.
@@ -218,7 +207,7 @@ pub(crate) async fn create(
         email: body.email.parse()?,
         name: PersonName::parse(body.name.as_deref())?,
     };
-    let Invite { user, link } = identity.invite(granted.tenant(), invitation).await?;
+    let Invite { user, link } = identity.invite(&(&granted).into(), invitation).await?;
     let view = InviteView {
         user_id: user,
         setup_url: identity.setup_url(&link.token),

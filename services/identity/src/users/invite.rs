@@ -2,8 +2,10 @@
 
 use plaza_contracts::email::Email;
 use plaza_contracts::events::UserRegistered;
+use plaza_contracts::incoming::TenantRight;
+use plaza_contracts::permissions::CreateUsers;
 use plaza_database::DatabaseError;
-use plaza_kernel::{Failure, Kind, SystemRole, TenantId, UserId};
+use plaza_kernel::{Failure, Kind, SystemRole, UserId};
 use plaza_messaging::outbox;
 
 use super::{PersonName, store};
@@ -56,12 +58,12 @@ impl Identity {
     /// gets a new link in place of the old one.
     pub(crate) async fn invite(
         &self,
-        tenant: TenantId,
+        right: &TenantRight<CreateUsers>,
         invitation: Invitation,
     ) -> Result<Invite, InviteError> {
         let (now, role) = (self.clock().now(), SystemRole::Member);
         let Invitation { email, name } = invitation;
-        let tx = self.database().begin(tenant);
+        let tx = self.database().begin(right.tenant());
         let user = store::claim(&tx, UserId::generate(self.clock()), &email, now)
             .await?
             .user_id;

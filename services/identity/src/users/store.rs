@@ -68,6 +68,12 @@ plaza_database::statements! {
            JOIN identity.users AS u ON u.id = m.user_id
           WHERE m.user_id = $1";
 
+    static MEMBER_OF_EMAIL: (String,) => Member =
+        "SELECT m.user_id, u.email, m.name, m.role, m.status, m.created_at
+           FROM identity.memberships AS m
+           JOIN identity.users AS u ON u.id = m.user_id
+          WHERE m.email_norm = $1";
+
     /// Begin after this user, at most so many, leaving out so many.
     static MEMBERS: (UserId, i64, i64) => Member =
         "SELECT m.user_id, u.email, m.name, m.role, m.status, m.created_at
@@ -149,6 +155,18 @@ pub(crate) async fn member(
     user: UserId,
 ) -> Result<Option<Member>, DatabaseError> {
     Ok(database.read(tenant, &MEMBER, (user,)).await?.into_iter().next())
+}
+
+/// The member of an address.
+pub(crate) async fn member_of_email(
+    database: &Database,
+    tenant: TenantId,
+    email: &Email,
+) -> Result<Option<Member>, DatabaseError> {
+    let found = database
+        .read(tenant, &MEMBER_OF_EMAIL, (email.normal().to_owned(),))
+        .await?;
+    Ok(found.into_iter().next())
 }
 
 /// Members in the order of their accounts.

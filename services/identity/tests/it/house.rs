@@ -1,28 +1,29 @@
 //! Identity mounted alone, with a tenancy that knows what a test tells it.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
-
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use plaza_contracts::events::TenantCreated;
+use plaza_contracts::proto::identity::accounts_client::AccountsClient;
 use plaza_contracts::proto::identity::identity_client::IdentityClient;
+use plaza_contracts::proto::identity::members_client::MembersClient;
+use plaza_contracts::proto::identity::sessions_client::SessionsClient;
 use plaza_contracts::proto::identity::{CheckSessionRequest, CreateOwnerLinkRequest};
-use plaza_contracts::proto::tenancy::tenancy_server::{Tenancy, TenancyServer};
-use plaza_contracts::proto::tenancy::{GetRequest, ResolveRequest, Tenant};
 use plaza_contracts::services;
 use plaza_contracts::tokens::AccessClaims;
 use plaza_crypto::KeyRing;
 use plaza_database::Database;
 use plaza_identity::{Identity, IdentityConfig, Registration};
-use plaza_kernel::{Caller, Clock, Failure, Kind, ManualClock, TenantId};
+use plaza_kernel::{Caller, Clock, Failure, ManualClock, TenantId};
 use plaza_messaging::outbox;
-use plaza_rpc::{Directory, RpcError, RpcSettings, Transport};
-use plaza_testkit::{Mounted, Permit, Reply, TestDatabase, callers, settle};
+use plaza_rpc::{Carried, Directory, RpcError, RpcSettings, Transport, carry};
+use plaza_testkit::{Mounted, Permit, Reply, TestDatabase, settle};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use tonic::{Request, Response, Status};
+use tonic::Status;
+
+use crate::stub_access::StubAccess;
+use crate::stub_tenancy::Tenants;
 
 pub(crate) const PASSWORD: &str = "violet harbour 7 lanterns";
 
@@ -35,6 +36,7 @@ pub(crate) struct House {
     pub(crate) time: ManualClock,
     pub(crate) directory: Directory,
     pub(crate) ring: KeyRing,
+    pub(crate) access: StubAccess,
     tenants: Tenants,
 }
 
@@ -84,15 +86,14 @@ impl House {
         let database = TestDatabase::fresh(&[plaza_identity::schema()]).await;
         let (clock, time) = Clock::manual(Clock::system().now());
         let ring = KeyRing::parse(&KeyRing::generate()).unwrap();
-        let (directory, tenants) = (Directory::new(RpcSettings::default()), Tenants::default());
-        directory.host(
-            services::TENANCY,
-            tonic::service::Routes::new(TenancyServer::new(tenants.clone())),
-        );
+        let directory = Directory::new(RpcSettings::default()).acting_as(services::GATEWAY);
+        let (tenants, access) = (Tenants::default(), StubAccess::default());
+        access.host(&directory);
+        tenants.host(&directory);
         let identity = Identity::new(
             config,
             database.of(services::IDENTITY),
-            &directory,
+            &directory.acting_as(services::IDENTITY),
             clock.clone(),
             ring.clone(),
         );
@@ -106,6 +107,7 @@ impl House {
             time,
             directory,
             ring,
+            access,
             tenants,
         }
     }
@@ -115,7 +117,7 @@ impl House {
         Identity::new(
             IdentityConfig::default(),
             database,
-            &self.directory,
+            &self.directory.acting_as(services::IDENTITY),
             self.clock.clone(),
             self.ring.clone(),
         )
@@ -127,20 +129,7 @@ impl House {
 
     /// A tenant that tenancy knows.
     pub(crate) fn know_tenant(&self, slug: &str, status: &str) -> TenantId {
-        let tenant = self
-            .tenants
-            .0
-            .lock()
-            .unwrap()
-            .get(slug)
-            .map(|(tenant, _)| *tenant);
-        let tenant = tenant.unwrap_or_else(callers::tenant);
-        self.tenants
-            .0
-            .lock()
-            .unwrap()
-            .insert(slug.to_owned(), (tenant, status.to_owned()));
-        tenant
+        self.tenants.know(slug, status)
     }
 
     /// A tenant whose owner has been provisioned by the event.
@@ -198,6 +187,27 @@ impl House {
 
     pub(crate) fn rpc(&self) -> IdentityClient<Transport> {
         IdentityClient::new(self.directory.transport(services::IDENTITY))
+    }
+
+    pub(crate) fn members(&self) -> MembersClient<Transport> {
+        MembersClient::new(self.directory.transport(services::IDENTITY))
+    }
+
+    pub(crate) fn accounts(&self) -> AccountsClient<Transport> {
+        AccountsClient::new(self.directory.transport(services::IDENTITY))
+    }
+
+    pub(crate) fn sessions(&self) -> SessionsClient<Transport> {
+        SessionsClient::new(self.directory.transport(services::IDENTITY))
+    }
+
+    /// A call that passes on this person.
+    pub(crate) async fn for_person<T>(&self, person: &Caller, call: impl Future<Output = T>) -> T {
+        let carried = Carried {
+            caller: Some(person.clone()),
+            ..Carried::default()
+        };
+        carry(carried, call).await
     }
 
     /// Whether the gateway would let this session in.
@@ -272,46 +282,11 @@ impl House {
     }
 }
 
-/// A tenancy that knows slugs, ids and states.
-#[derive(Clone, Default)]
-struct Tenants(Arc<Mutex<HashMap<String, (TenantId, String)>>>);
-
-#[derive(Debug, thiserror::Error)]
-#[error("the tenant does not exist")]
-struct NoTenant;
-
-impl Failure for NoTenant {
-    fn kind(&self) -> Kind {
-        Kind::NotFound
-    }
-
-    fn code(&self) -> &'static str {
-        "TENANT_NOT_FOUND"
-    }
-}
-
-impl Tenants {
-    fn find(&self, fits: impl Fn(&str, TenantId) -> bool) -> Result<Response<Tenant>, Status> {
-        let tenants = self.0.lock().unwrap();
-        let found = tenants.iter().find(|(slug, (tenant, _))| fits(slug, *tenant));
-        plaza_rpc::answer(found.ok_or(NoTenant).map(|(slug, (tenant, status))| Tenant {
-            tenant_id: tenant.to_string(),
-            slug: slug.clone(),
-            name: slug.clone(),
-            status: status.clone(),
-        }))
-    }
-}
-
-#[tonic::async_trait]
-impl Tenancy for Tenants {
-    async fn resolve(&self, request: Request<ResolveRequest>) -> Result<Response<Tenant>, Status> {
-        let wanted = request.into_inner().slug;
-        self.find(|slug, _| slug == wanted)
-    }
-
-    async fn get(&self, request: Request<GetRequest>) -> Result<Response<Tenant>, Status> {
-        let wanted = request.into_inner().tenant_id;
-        self.find(|_, tenant| tenant.to_string() == wanted)
+/// The code of a refused call.
+#[track_caller]
+pub(crate) fn code<T>(answer: Result<T, Status>) -> &'static str {
+    match answer {
+        Ok(_) => panic!("the call was not refused"),
+        Err(status) => RpcError::from(status).code(),
     }
 }

@@ -130,8 +130,10 @@ async fn users_of_another_tenant_do_not_exist() {
 
     let member = |tenant: String| house_member(&house, tenant, ada.subject);
     assert_eq!(member(acme.to_string()).await.unwrap(), "ada@example.org");
-    for tenant in [bob.tenant().unwrap().to_string(), String::new(), "x".to_owned()] {
-        assert!(member(tenant).await.unwrap_err().is("USER_NOT_FOUND"));
+    let theirs = member(bob.tenant().unwrap().to_string()).await;
+    assert!(theirs.unwrap_err().is("USER_NOT_FOUND"));
+    for none in [String::new(), "x".to_owned()] {
+        assert!(member(none).await.unwrap_err().is("INVALID_ID"));
     }
 }
 

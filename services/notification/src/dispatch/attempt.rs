@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use plaza_contracts::ids::MessageId;
+use plaza_telemetry::trace::{self, TraceContext};
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::claims::Claimed;
 use crate::Notification;
@@ -56,7 +58,7 @@ impl InFlight {
         notification: &Notification,
         account: &Arc<Account>,
         message: Claimed,
-        until: DateTime<Utc>,
+        until: Instant,
     ) {
         let departed = Departed {
             id: message.id,
@@ -67,9 +69,9 @@ impl InFlight {
         let (notification, account) = (notification.clone(), Arc::clone(account));
         let (to, content) = (message.address, message.content);
         let reference = departed.id;
-        self.follow(departed, async move {
-            send(&notification, &account, (reference, to, content), until).await
-        });
+        let span = span(&departed, message.traceparent.as_deref());
+        let work = async move { send(&notification, &account, (reference, to, content), until).await };
+        self.follow(departed, work.instrument(span));
     }
 
     fn follow(&mut self, departed: Departed, work: impl Future<Output = Outcome> + Send + 'static) {
@@ -119,14 +121,27 @@ impl InFlight {
     }
 }
 
+/// The span of one try, in the trace that the message was asked for in. Without one it begins a trace of its own.
+fn span(message: &Departed, traceparent: Option<&str>) -> tracing::Span {
+    let span = tracing::info_span!(
+        parent: None,
+        "send whatsapp",
+        otel.kind = "client",
+        message.id = %message.id,
+        attempt = message.attempt
+    );
+    trace::follow(&span, traceparent.and_then(TraceContext::parse));
+    span
+}
+
 /// Hands one message to the provider, unless the claim on it has run out by now: then somebody else may have it.
 async fn send(
     notification: &Notification,
     account: &Account,
     (reference, to, content): (MessageId, String, String),
-    until: DateTime<Utc>,
+    until: Instant,
 ) -> Outcome {
-    if notification.inner.clock.now() >= until {
+    if Instant::now() >= until {
         return Err(SendFailure::NotTried);
     }
     let content = serde_json::from_str(&content).map_err(|error| SendFailure::Refused {

@@ -35,7 +35,7 @@ const BURST: f64 = 0.2;
 const ONE_COMPLAINT: TimeDelta = TimeDelta::seconds(1);
 
 /// The longest rest.
-const LONGEST_REST: TimeDelta = TimeDelta::seconds(30);
+const LONGEST_REST: Duration = Duration::from_secs(30);
 
 impl Bucket {
     /// An empty bucket would delay the first messages; this one starts with half of what may go at once.

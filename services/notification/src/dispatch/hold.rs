@@ -8,6 +8,7 @@ use plaza_contracts::ids::SenderId;
 use plaza_database::{DatabaseError, TenantTx};
 use plaza_kernel::TenantId;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::lease::{self, Worked};
@@ -29,7 +30,7 @@ pub(super) struct Hold<'a> {
     /// The account's token as it is in the database: what a refusal of it is about.
     sealed_token: String,
     /// When the lease has to be prolonged.
-    prolong_at: DateTime<Utc>,
+    prolong_at: Instant,
 }
 
 impl<'a> Hold<'a> {
@@ -40,9 +41,11 @@ impl<'a> Hold<'a> {
     ) -> Result<Option<Self>, DatabaseError> {
         let inner = &notification.inner;
         let (tenant, sender) = key;
-        let (now, holder) = (inner.clock.now(), inner.clock.uuid());
+        let (lease, holder) = (inner.config.lease(), inner.clock.uuid());
+        // Before it is asked for, so that it is prolonged in time however long that takes.
+        let prolong_at = Instant::now() + lease / 3;
         let tx = inner.database.begin(tenant);
-        let Some(found) = lease::take(&tx, sender, holder, now, now + inner.config.lease()).await? else {
+        let Some(found) = lease::take(&tx, sender, holder, lease).await? else {
             return Ok(None);
         };
         let Some(token) = open(notification, key, &found.access_token) else {
@@ -63,28 +66,26 @@ impl<'a> Hold<'a> {
             }),
             rate: found.rate,
             sealed_token: found.access_token,
-            prolong_at: now + inner.config.lease() / 3,
+            prolong_at,
         }))
     }
 
     /// How long until the lease has to be prolonged.
     pub(super) fn until_prolonging(&self) -> Duration {
-        (self.prolong_at - self.notification.inner.clock.now())
-            .to_std()
-            .unwrap_or(Duration::ZERO)
+        self.prolong_at.saturating_duration_since(Instant::now())
     }
 
     /// Prolongs the lease if it is time; says whether it still holds.
     pub(super) async fn prolong(&mut self) -> Result<bool, DatabaseError> {
         let inner = &self.notification.inner;
-        let (now, lease) = (inner.clock.now(), inner.config.lease());
+        let (now, lease) = (Instant::now(), inner.config.lease());
         if now < self.prolong_at {
             return Ok(true);
         }
         // Whatever comes of it, it is not tried again at once.
         self.prolong_at = now + lease / 3;
         let tx = inner.database.begin(self.tenant);
-        lease::prolong(tx, self.sender, self.holder, now, now + lease).await
+        lease::prolong(tx, self.sender, self.holder, lease).await
     }
 
     /// Gives the lease back.

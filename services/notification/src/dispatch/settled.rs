@@ -34,6 +34,11 @@ async fn announce_one(
     source: &str,
 ) -> Result<(), DatabaseError> {
     let inner = &notification.inner;
+    if store::open(&inner.database, tenant, source.to_owned()).await? {
+        return Ok(());
+    }
+    // Counting takes long where there are many messages: it must not take the connections of those who send.
+    let _turn = inner.counting.take(tenant).await;
     let tx = inner.database.begin(tenant);
     if !store::is_open(&tx, source).await? {
         let by_state = store::counts(&tx, source).await?;

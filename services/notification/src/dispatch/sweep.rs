@@ -6,6 +6,7 @@ use std::error::Error;
 use plaza_database::DatabaseError;
 use plaza_kernel::TenantId;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::doubt::{self, Swept};
 use super::{DUE, settled};
@@ -14,8 +15,9 @@ use crate::Notification;
 /// Sweeps until told to stop.
 pub(super) async fn run(notification: Notification, stop: CancellationToken) {
     let pause = notification.inner.config.sweep();
+    let mut after = Uuid::nil();
     while !stop.is_cancelled() {
-        match sweep(&notification).await {
+        match sweep(&notification, &mut after).await {
             Ok(true) => continue,
             Ok(false) => {}
             Err(error) => tracing::warn!(error = &error as &dyn Error, "messages in doubt not swept"),
@@ -27,16 +29,16 @@ pub(super) async fn run(notification: Notification, stop: CancellationToken) {
     }
 }
 
-/// Says whether there is more of it.
-async fn sweep(notification: &Notification) -> Result<bool, DatabaseError> {
+/// Says whether there is more of it. `after` is the last tenant that had its turn.
+async fn sweep(notification: &Notification, after: &mut Uuid) -> Result<bool, DatabaseError> {
     let inner = &notification.inner;
-    let now = inner.clock.now();
     let tx = inner.database.begin_system();
-    let swept = doubt::sweep(&tx, now, now + inner.config.unknown_wait()).await?;
+    let swept = doubt::sweep(&tx, *after, inner.config.unknown_wait()).await?;
     if swept.again > 0 {
         tx.signal_on_commit(DUE);
     }
     tx.commit().await?;
+    *after = swept.next;
     if !swept.is_empty() {
         let Swept { doubted, again, .. } = swept;
         tracing::info!(

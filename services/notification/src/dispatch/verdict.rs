@@ -1,5 +1,7 @@
 //! What an answer of the provider means for a message and its sender. No I/O here.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::NotificationConfig;
@@ -181,7 +183,7 @@ fn refused(
 }
 
 /// The first delay doubled so many times, ±20 %, an hour at the most.
-fn doubled(config: &NotificationConfig, answer: &Answer<'_>, times: u32) -> TimeDelta {
+fn doubled(config: &NotificationConfig, answer: &Answer<'_>, times: u32) -> Duration {
     let base = config
         .retry_milliseconds
         .saturating_mul(1_u64 << times.min(20))

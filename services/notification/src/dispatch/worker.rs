@@ -5,10 +5,12 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
+use std::pin::pin;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use plaza_database::DatabaseError;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Finished, InFlight};
@@ -16,13 +18,14 @@ use super::bucket::Bucket;
 use super::claims::{self, Claim, Claimed, Settled};
 use super::hold::Hold;
 use super::settled;
+use super::turns::Turn;
 use super::verdict::{self, Answer, Effect};
 use super::working::Place;
 use crate::providers::SendFailure;
 use crate::{Notification, NotificationConfig};
 
 /// How often it is looked whether sources are settled while there is more to do.
-const ANNOUNCE: TimeDelta = TimeDelta::milliseconds(250);
+const ANNOUNCE: Duration = Duration::from_millis(250);
 
 /// The longest nap of a worker that waits for a token.
 const NAP: Duration = Duration::from_millis(500);
@@ -35,14 +38,16 @@ struct Worker<'a> {
     hold: Hold<'a>,
     bucket: Bucket,
     /// Until when the claims made so far hold.
-    claimed_until: DateTime<Utc>,
+    claimed_until: Instant,
     /// What came back and is not written down yet.
     unwritten: Vec<Settled>,
     /// What the sender is to be stopped with, and why.
     stop_with: Option<(&'static str, String)>,
     /// Sources of which something was settled since they were last looked at, and when to look.
     touched: BTreeSet<String>,
-    announce_at: DateTime<Utc>,
+    announce_at: Instant,
+    /// A turn that is there already.
+    turn: Option<Turn>,
     /// No more claims: told to stop, or the sender was stopped, or the lease is lost, or the database is away.
     draining: bool,
     /// Failures of the database in a row.
@@ -55,30 +60,39 @@ pub(super) async fn run(
     place: &Place,
     stop: CancellationToken,
 ) -> Result<(), DatabaseError> {
+    let (tenant, _) = place.key();
+    let turn = notification.inner.turns.take(tenant).await;
     let Some(hold) = Hold::take(notification, place.key()).await? else {
         return Ok(());
     };
     let mut worker = Worker::new(notification, place, hold);
+    // What took the lease goes on to claim: with a turn for each of the two, many senders would be long in beginning.
+    worker.turn = Some(turn);
     let worked = worker.work(&stop).await;
     worker.announce().await;
     // The lease goes back whatever happened, or nobody could go on before it runs out.
+    let turn = notification.inner.turns.take(tenant).await;
     let ended = worker.hold.end().await;
+    drop(turn);
     place.keep(worker.bucket);
-    worked.and(ended)
+    worked.and(ended)?;
+    place.look_again();
+    Ok(())
 }
 
 impl<'a> Worker<'a> {
     fn new(notification: &'a Notification, place: &Place, hold: Hold<'a>) -> Self {
-        let now = notification.inner.clock.now();
+        let now = Instant::now();
         Self {
             notification,
-            bucket: place.bucket(hold.rate, now),
+            bucket: place.bucket(hold.rate, notification.inner.clock.now()),
             hold,
             claimed_until: now,
             unwritten: Vec::new(),
             stop_with: None,
             touched: BTreeSet::new(),
             announce_at: now + ANNOUNCE,
+            turn: None,
             draining: false,
             failures: 0,
         }
@@ -88,8 +102,13 @@ impl<'a> Worker<'a> {
         let mut in_flight = InFlight::default();
         loop {
             self.draining |= stop.is_cancelled();
-            let allowed = self.allowance(in_flight.len());
-            match self.turn(allowed).await {
+            let (allowed, mut turn) = self.allowed_turn(&mut in_flight).await;
+            let turned = self.take_turn(allowed).await;
+            if let (Some(turn), Ok(claimed)) = (&mut turn, &turned) {
+                turn.used_for(claimed.len());
+            }
+            drop(turn);
+            match turned {
                 Ok(claimed) => {
                     let nothing_left = self.draining || (allowed > 0 && claimed.is_empty());
                     self.depart(&mut in_flight, claimed);
@@ -99,10 +118,40 @@ impl<'a> Worker<'a> {
                 }
                 Err(error) => self.bear(error, in_flight.is_empty(), stop)?,
             }
-            if self.now() >= self.announce_at {
+            if Instant::now() >= self.announce_at {
                 self.announce().await;
             }
             self.wait(&mut in_flight, stop).await;
+        }
+    }
+
+    /// How many messages may be claimed, and the turn to do so, or to write down. What came back while waiting for it
+    /// is taken in, and as many more may go.
+    async fn allowed_turn(&mut self, in_flight: &mut InFlight) -> (usize, Option<Turn>) {
+        let allowed = self.allowance(in_flight.len());
+        let ready = self.turn.take();
+        if allowed == 0 && self.unwritten.is_empty() {
+            return (0, None);
+        }
+        let turn = match ready {
+            Some(turn) => turn,
+            None => self.wait_for_turn().await,
+        };
+        for one in in_flight.back() {
+            self.take_in(one);
+        }
+        (allowed + self.allowance(in_flight.len() + allowed), Some(turn))
+    }
+
+    /// Waits for a turn. Prolongs the lease meanwhile.
+    async fn wait_for_turn(&mut self) -> Turn {
+        let turns = self.notification.inner.turns.clone();
+        let mut turn = pin!(turns.take(self.hold.tenant));
+        loop {
+            match tokio::time::timeout(self.hold.until_prolonging(), turn.as_mut()).await {
+                Ok(turn) => break turn,
+                Err(_) => self.prolong().await,
+            }
         }
     }
 
@@ -119,7 +168,7 @@ impl<'a> Worker<'a> {
 
     /// One transaction in two flights: what came back is written down and the next messages are claimed, then the
     /// commit. Tokens that nothing will be sent for go back.
-    async fn turn(&mut self, allowed: usize) -> Result<Vec<Claimed>, DatabaseError> {
+    async fn take_turn(&mut self, allowed: usize) -> Result<Vec<Claimed>, DatabaseError> {
         let turned = self.write_and_claim(allowed).await;
         let sent = turned.as_ref().map_or(0, |claimed| {
             claimed.iter().filter(|message| !message.suppressed).count()
@@ -136,10 +185,11 @@ impl<'a> Worker<'a> {
         let claim = Claim {
             sender: self.hold.sender,
             holder: self.hold.holder,
-            now,
-            until: now + self.config().lease(),
+            lease: self.config().lease(),
             most: allowed,
         };
+        // Not later than by the database's clock, which starts to count when it is asked.
+        let claimed_until = Instant::now() + claim.lease;
         let tx = self.notification.inner.database.begin(self.hold.tenant);
         let (written, claimed) = tokio::join!(
             claims::settle(&tx, &self.unwritten, now),
@@ -153,7 +203,7 @@ impl<'a> Worker<'a> {
         tx.commit().await?;
         self.failures = 0;
         self.stop_with = None;
-        self.claimed_until = claim.until;
+        self.claimed_until = claimed_until;
         self.touched
             .extend(self.unwritten.drain(..).map(|settled| settled.source));
         Ok(claimed)
@@ -181,7 +231,7 @@ impl<'a> Worker<'a> {
         self.draining = true;
         self.failures += 1;
         let resolved = self.claimed_until + self.config().unknown_wait();
-        let in_vain = self.now() >= resolved || (stop.is_cancelled() && self.failures >= LAST_TRIES);
+        let in_vain = Instant::now() >= resolved || (stop.is_cancelled() && self.failures >= LAST_TRIES);
         if landed && (in_vain || self.unwritten.is_empty()) {
             return Err(error);
         }
@@ -264,7 +314,7 @@ impl<'a> Worker<'a> {
 
     /// Whoever waits for an announcement that is lost here asks for the counts now and then.
     async fn announce(&mut self) {
-        self.announce_at = self.now() + ANNOUNCE;
+        self.announce_at = Instant::now() + ANNOUNCE;
         let touched = std::mem::take(&mut self.touched);
         if let Err(error) = settled::announce(self.notification, self.hold.tenant, &touched).await {
             tracing::warn!(sender = %self.hold.sender, error = &error as &dyn Error, "settled sources not announced");

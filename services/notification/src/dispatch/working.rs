@@ -72,6 +72,14 @@ impl Place {
     pub(super) fn keep(&self, bucket: Bucket) {
         self.working.known().buckets.insert(self.key, bucket);
     }
+
+    /// Has the sender looked at once more when the place is given up: as long as it was leased nobody else could find
+    /// it, and something may have become due after the worker's last look.
+    pub(super) fn look_again(&self) {
+        if let Some(again) = self.working.known().busy.get_mut(&self.key) {
+            *again = true;
+        }
+    }
 }
 
 impl Drop for Place {

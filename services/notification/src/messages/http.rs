@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::store::{self, Filter};
-use super::{Message, State};
+use super::{Message, NoMessage, State};
 use crate::Notification;
 
 /// A message and what became of it.
@@ -106,8 +106,7 @@ pub(crate) async fn get_message(
     Path(id): Path<MessageId>,
 ) -> Result<Json<MessageView>, ApiError> {
     let found = store::get(&notification.inner.database, granted.tenant(), id).await?;
-    let not_found = || ApiError::new(Kind::NotFound, "MESSAGE_NOT_FOUND", "this message does not exist");
-    found.map(|message| Json(message.into())).ok_or_else(not_found)
+    Ok(found.map(|message| Json(message.into())).ok_or(NoMessage)?)
 }
 
 impl MessagesParams {

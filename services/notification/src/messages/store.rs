@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use plaza_contracts::events::BroadcastSend;
 use plaza_contracts::ids::{MessageId, SenderId};
 use plaza_database::{Database, DatabaseError, TenantTx, row, statements};
 use plaza_kernel::TenantId;
+use plaza_telemetry::trace::{self, TraceContext};
 use uuid::Uuid;
 
+use super::queue::{Batch, QueueError};
 use super::{Message, State};
 
 /// How long counting the messages of a source may take.
@@ -34,12 +35,17 @@ row! {
 }
 
 statements! {
-    static QUEUE: (TenantId, String, SenderId, Vec<Uuid>, Vec<String>, Vec<String>, Vec<String>, DateTime<Utc>) => () =
+    // Due by the database's clock, by which it is claimed.
+    static QUEUE: (TenantId, String, SenderId, Vec<Uuid>, Vec<String>, Vec<String>, Vec<String>, Option<String>,
+                   DateTime<Utc>) => () =
         "INSERT INTO notification.messages
-                (tenant_id, id, source, sender_id, channel, address, content, state, due_at, created_at, updated_at)
-         SELECT $1, m.id, $2, $3, m.channel, m.address, m.content, 'queued', $8, $8, $8
+                (tenant_id, id, source, sender_id, channel, address, content, state, due_at, traceparent, created_at,
+                 updated_at)
+         SELECT $1, m.id, $2, $3, m.channel, m.address, m.content, 'queued', now(), $8, $9, $9
            FROM unnest($4::uuid[], $5::text[], $6::text[], $7::text[]) AS m (id, channel, address, content)
          ON CONFLICT (tenant_id, id) DO NOTHING";
+    static OF_OTHER_SOURCE: (TenantId, Vec<Uuid>, String) => (bool,) =
+        "SELECT EXISTS (SELECT FROM notification.messages WHERE tenant_id = $1 AND id = ANY ($2) AND source <> $3)";
     // For the rest of the transaction: counting a large source takes longer than a statement may otherwise.
     static PATIENTLY: (String,) => (String,) = "SELECT set_config('statement_timeout', $1, true)";
     static COUNTS: (TenantId, String) => (String, i64) =
@@ -98,49 +104,40 @@ pub(crate) struct Filter {
     pub(crate) skip: i64,
 }
 
-/// The source of a campaign's messages.
-pub(crate) fn source_of(event: &BroadcastSend) -> String {
-    format!("campaign:{}", event.campaign_id)
-}
-
-/// Queues a batch; messages that are there already stay as they are.
-pub(crate) async fn queue(tx: &TenantTx, batch: &BroadcastSend, at: DateTime<Utc>) -> Result<(), QueueError> {
+/// Writes the messages of a batch as queued, in the trace of the work at hand; those that are there already stay as they
+/// are. How many are new.
+pub(crate) async fn queue(tx: &TenantTx, batch: &Batch, at: DateTime<Utc>) -> Result<u64, QueueError> {
     let mut contents = Vec::with_capacity(batch.messages.len());
     for message in &batch.messages {
         contents.push(serde_json::to_string(&message.content)?);
     }
-    let ids = batch
+    let messages = batch.messages.iter();
+    let params = (
+        tx.tenant(),
+        batch.source.clone(),
+        batch.sender,
+        ids(batch),
+        messages.clone().map(|message| message.channel.clone()).collect(),
+        messages.map(|message| message.to.clone()).collect(),
+        contents,
+        trace::current().map(TraceContext::to_traceparent),
+        at,
+    );
+    Ok(tx.execute(&QUEUE, params).await?)
+}
+
+/// Whether one of these ids belongs to a message of another source.
+pub(crate) async fn is_of_other_source(tx: &TenantTx, batch: &Batch) -> Result<bool, DatabaseError> {
+    let params = (tx.tenant(), ids(batch), batch.source.clone());
+    Ok(tx.one(&OF_OTHER_SOURCE, params).await?.0)
+}
+
+fn ids(batch: &Batch) -> Vec<Uuid> {
+    batch
         .messages
         .iter()
         .map(|message| message.message_id.as_uuid())
-        .collect();
-    let channels = batch
-        .messages
-        .iter()
-        .map(|message| message.channel.clone())
-        .collect();
-    let addresses = batch.messages.iter().map(|message| message.to.clone()).collect();
-    let params = (
-        tx.tenant(),
-        source_of(batch),
-        batch.sender_id,
-        ids,
-        channels,
-        addresses,
-        contents,
-        at,
-    );
-    tx.execute(&QUEUE, params).await?;
-    Ok(())
-}
-
-/// Why a batch was not queued.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum QueueError {
-    #[error("a message's content cannot be written as JSON")]
-    Content(#[from] serde_json::Error),
-    #[error("database failed")]
-    Database(#[from] DatabaseError),
+        .collect()
 }
 
 /// How many messages of a source are in each state. Looks at every one of them: takes long where there are many, and

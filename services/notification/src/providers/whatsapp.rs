@@ -8,6 +8,7 @@ mod request;
 
 use std::time::Duration;
 
+use plaza_telemetry::trace;
 use secrecy::ExposeSecret;
 
 use super::{Account, Outgoing, Provider, SendFailure};
@@ -21,6 +22,7 @@ const LONGEST_ANSWER: usize = 64 << 10;
 pub(crate) struct WhatsApp {
     client: reqwest::Client,
     origin: String,
+    send_trace_context: bool,
 }
 
 impl WhatsApp {
@@ -44,17 +46,23 @@ impl WhatsApp {
         Ok(Self {
             client,
             origin: format!("{base}/{version}"),
+            send_trace_context: config.whatsapp.send_trace_context,
         })
     }
 }
 
 impl Provider for WhatsApp {
     async fn send(&self, account: &Account, message: &Outgoing) -> Result<String, SendFailure> {
-        let request = self
+        let mut request = self
             .client
             .post(format!("{}/{}/messages", self.origin, account.id))
             .bearer_auth(account.token.expose_secret())
             .json(&Request::of(message));
+        if self.send_trace_context
+            && let Some(context) = trace::current()
+        {
+            request = request.header("traceparent", context.to_traceparent());
+        }
         let response = request.send().await.map_err(|error| not_answered(&error))?;
         let status = response.status();
         // The status line came, so the request arrived; without the body nobody knows what became of it.

@@ -145,6 +145,7 @@ impl Notification {
     }
 
     /// Applies those of the receipts that are about this tenant's messages.
+    #[tracing::instrument(name = "apply receipts", skip_all, fields(receipts = receipts.len()))]
     async fn apply_receipts(&self, tenant: TenantId, receipts: &[Receipt]) -> Result<(), ApiError> {
         let tx = self.inner.database.begin(tenant);
         let moved = store::apply(&tx, receipts, self.inner.clock.now()).await?;

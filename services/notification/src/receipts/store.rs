@@ -1,7 +1,8 @@
 //! All SQL that applies receipts.
 
 use chrono::{DateTime, Utc};
-use plaza_database::{DatabaseError, TenantTx, statements};
+use plaza_contracts::ids::MessageId;
+use plaza_database::{Database, DatabaseError, TenantTx, row, statements};
 use plaza_kernel::TenantId;
 use uuid::Uuid;
 
@@ -17,7 +18,25 @@ type Arrays = (
     Vec<Option<String>>,
 );
 
+row! {
+    /// A fact as it was kept.
+    #[derive(Debug, Clone)]
+    pub(crate) struct Kept {
+        pub(crate) provider_id: String,
+        pub(crate) status: String,
+        pub(crate) at: DateTime<Utc>,
+        pub(crate) error_code: Option<String>,
+        pub(crate) received_at: DateTime<Utc>,
+    }
+}
+
 statements! {
+    // Few: four states for each time the message was sent.
+    static OF_MESSAGE: (TenantId, MessageId) => Kept =
+        "SELECT provider_id, status, at, error_code, received_at FROM notification.receipts
+          WHERE tenant_id = $1 AND message_id = $2
+          ORDER BY received_at, notification.rank(status), provider_id
+          LIMIT 200";
     // Facts about messages that are not ours, or not of this tenant, are dropped by the join.
     static KEEP: (TenantId, Vec<Uuid>, Vec<String>, Vec<String>, Vec<DateTime<Utc>>, Vec<Option<String>>, DateTime<Utc>) => () =
         "INSERT INTO notification.receipts
@@ -47,6 +66,15 @@ statements! {
           WHERE m.tenant_id = $1 AND m.id = told.id
             AND notification.rank(held.before) < notification.rank(told.status)
          RETURNING m.source, held.before";
+}
+
+/// What was told of a message, in the order in which it came.
+pub(crate) async fn of_message(
+    database: &Database,
+    tenant: TenantId,
+    message: MessageId,
+) -> Result<Vec<Kept>, DatabaseError> {
+    database.read(tenant, &OF_MESSAGE, (tenant, message)).await
 }
 
 /// Keeps the facts and moves the messages up the ladder. Gives source and state before of each message that moved.

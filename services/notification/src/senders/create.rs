@@ -1,10 +1,10 @@
 //! Making a sender.
 
 use plaza_contracts::ids::SenderId;
+use plaza_contracts::incoming::TenantRight;
 use plaza_contracts::permissions::ManageSenders;
 use plaza_database::{DatabaseError, TenantTx, violated};
 use plaza_kernel::{Failure, FieldError, Kind, TenantId};
-use plaza_web::{Granted, May};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Sender, WHATSAPP, development_account, seal_context, store};
@@ -62,7 +62,7 @@ impl Notification {
     /// Makes a WhatsApp sender. Its token is sealed before it touches the database and never read back to people.
     pub(crate) async fn create_sender(
         &self,
-        granted: &Granted<May<ManageSenders>>,
+        right: &TenantRight<ManageSenders>,
         new: NewSender,
     ) -> Result<Sender, CreateSenderError> {
         let new = NewSender {
@@ -70,7 +70,7 @@ impl Notification {
             ..new
         };
         check(&new)?;
-        let tx = self.inner.database.begin(granted.tenant());
+        let tx = self.inner.database.begin(right.tenant());
         let sender = self.insert_sender(&tx, &new).await?;
         tx.commit().await?;
         Ok(sender)

@@ -4,15 +4,16 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use http::StatusCode;
 use plaza_contracts::ids::SenderId;
+use plaza_contracts::incoming::TenantRight;
 use plaza_contracts::permissions::{ManageSenders, ViewSenders};
-use plaza_kernel::{Kind, Page};
+use plaza_kernel::Page;
 use plaza_web::{ApiError, ApiErrors, Granted, Json, May, PageParams, Path, Query};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::create::NewSender;
-use super::{Sender, store};
+use super::{NoSender, Sender, store};
 use crate::Notification;
 
 /// A WhatsApp sender to be made.
@@ -109,7 +110,9 @@ pub(crate) async fn create_sender(
         access_token: body.access_token,
         rate: body.rate,
     };
-    let sender = notification.create_sender(&granted, new).await?;
+    let sender = notification
+        .create_sender(&TenantRight::from(&granted), new)
+        .await?;
     Ok((StatusCode::CREATED, Json(sender.into())))
 }
 
@@ -122,7 +125,7 @@ pub(crate) async fn get_sender(
     Path(id): Path<SenderId>,
 ) -> Result<Json<SenderView>, ApiError> {
     let found = store::get(&notification.inner.database, granted.tenant(), id).await?;
-    found.map(|sender| Json(sender.into())).ok_or_else(not_found)
+    Ok(found.map(|sender| Json(sender.into())).ok_or(NoSender)?)
 }
 
 /// Set a paused sender going again: what waits for it is sent.
@@ -133,14 +136,9 @@ pub(crate) async fn resume_sender(
     granted: Granted<May<ManageSenders>>,
     Path(id): Path<SenderId>,
 ) -> Result<StatusCode, ApiError> {
-    let inner = &notification.inner;
-    let tx = inner.database.begin(granted.tenant());
-    let found = store::resume(&tx, id, inner.clock.now()).await?;
-    if !found {
-        return Err(not_found());
-    }
-    tx.signal_on_commit(crate::dispatch::DUE);
-    tx.commit().await?;
+    notification
+        .resume_sender(&TenantRight::from(&granted), id)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -154,10 +152,7 @@ pub(crate) async fn renew_sender_token(
     Path(id): Path<SenderId>,
     Json(body): Json<RenewTokenBody>,
 ) -> Result<StatusCode, ApiError> {
-    notification.renew_token(&granted, id, &body.access_token).await?;
+    let right = TenantRight::from(&granted);
+    notification.renew_token(&right, id, &body.access_token).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-fn not_found() -> ApiError {
-    ApiError::new(Kind::NotFound, "SENDER_NOT_FOUND", "this sender does not exist")
 }

@@ -1,10 +1,10 @@
 //! Giving a sender a new access token: the old one ran out, or was withdrawn.
 
 use plaza_contracts::ids::SenderId;
+use plaza_contracts::incoming::TenantRight;
 use plaza_contracts::permissions::ManageSenders;
 use plaza_database::DatabaseError;
 use plaza_kernel::{Failure, FieldError, Kind};
-use plaza_web::{Granted, May};
 use secrecy::SecretString;
 
 use super::create::check_token;
@@ -51,13 +51,13 @@ impl Notification {
     /// Seals the new token. A sender that was stopped for its token goes on; one that was paused stays paused.
     pub(crate) async fn renew_token(
         &self,
-        granted: &Granted<May<ManageSenders>>,
+        right: &TenantRight<ManageSenders>,
         id: SenderId,
         token: &SecretString,
     ) -> Result<(), RenewTokenError> {
         check_token(token).map_or(Ok(()), |field| Err(RenewTokenError::Invalid(field)))?;
-        let tx = self.inner.database.begin(granted.tenant());
-        let sealed = self.seal_token(granted.tenant(), id, token);
+        let tx = self.inner.database.begin(right.tenant());
+        let sealed = self.seal_token(right.tenant(), id, token);
         if !store::set_token(&tx, id, sealed, self.inner.clock.now()).await? {
             return Err(RenewTokenError::NotFound);
         }

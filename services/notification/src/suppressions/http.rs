@@ -3,15 +3,15 @@
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use http::StatusCode;
+use plaza_contracts::incoming::TenantRight;
 use plaza_contracts::permissions::{ManageSuppressions, ViewSuppressions};
-use plaza_kernel::{FieldError, Kind, Page};
+use plaza_kernel::Page;
 use plaza_web::{ApiError, ApiErrors, Granted, Json, May, PageParams, Path, Query};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Suppression, SuppressionId, is_e164, store};
+use super::{Suppression, SuppressionId, store};
 use crate::Notification;
-use crate::senders::WHATSAPP;
 
 /// An address to be suppressed.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -79,22 +79,8 @@ pub(crate) async fn suppress(
     granted: Granted<May<ManageSuppressions>>,
     Json(body): Json<SuppressBody>,
 ) -> Result<(StatusCode, Json<SuppressionView>), ApiError> {
-    let clock = &notification.inner.clock;
-    let new = Suppression {
-        id: SuppressionId::generate(clock),
-        channel: WHATSAPP.to_owned(),
-        address: checked(body.address)?,
-        reason: body
-            .reason
-            .unwrap_or_else(|| "added by hand".to_owned())
-            .chars()
-            .take(200)
-            .collect(),
-        created_at: clock.now(),
-    };
-    let tx = notification.inner.database.begin(granted.tenant());
-    let stands = store::add(&tx, new).await?;
-    tx.commit().await?;
+    let right = TenantRight::from(&granted);
+    let stands = notification.suppress(&right, body.address, body.reason).await?;
     Ok((StatusCode::CREATED, Json(stands.into())))
 }
 
@@ -107,32 +93,8 @@ pub(crate) async fn lift_suppression(
     granted: Granted<May<ManageSuppressions>>,
     Path(id): Path<SuppressionId>,
 ) -> Result<StatusCode, ApiError> {
-    let tx = notification.inner.database.begin(granted.tenant());
-    let found = store::remove(&tx, id).await?;
-    tx.commit().await?;
-    let not_found = || {
-        ApiError::new(
-            Kind::NotFound,
-            "SUPPRESSION_NOT_FOUND",
-            "this suppression does not exist",
-        )
-    };
-    if found {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(not_found())
-    }
-}
-
-fn checked(address: String) -> Result<String, ApiError> {
-    if is_e164(&address) {
-        return Ok(address);
-    }
-    let field = FieldError::new("/address", "NOT_E164", "a plus and 7 to 15 digits");
-    Err(ApiError::new(
-        Kind::Invalid,
-        "INVALID_SUPPRESSION",
-        "the address is not acceptable",
-    )
-    .with_fields(vec![field]))
+    notification
+        .lift_suppression(&TenantRight::from(&granted), id)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
 }

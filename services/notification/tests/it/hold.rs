@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+use plaza_kernel::Clock;
 use plaza_testkit::eventually;
 
 use crate::meta::{Answer, Meta};
@@ -37,10 +39,23 @@ async fn a_sender_that_is_paused_sends_no_more() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_have_no_more_in_flight_than_one() {
+    two_processes_have_no_more_in_flight(Clock::system()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_wrong_by_an_hour_takes_nobodys_lease() {
+    for hours in [-1, 1] {
+        let (clock, _) = Clock::manual(Clock::system().now() + TimeDelta::hours(hours));
+        two_processes_have_no_more_in_flight(clock).await;
+    }
+}
+
+async fn two_processes_have_no_more_in_flight(clock: Clock) {
     let meta = Meta::start(|_| Answer::Slow(40)).await;
     let stage = Stage::open(&meta.url, quick()).await;
     stage.queue(campaign(), &people(150)).await;
-    stage.another_process().start(&stage.tasks, stage.stop.clone());
+    let other = stage.another_process_with(clock);
+    other.start(&stage.tasks, stage.stop.clone());
     stage.start();
     eventually(PATIENCE, || async {
         stage.states().await.get("accepted") == Some(&150)

@@ -35,6 +35,7 @@ pub(crate) struct Asked {
     pub(crate) to: String,
     pub(crate) token: String,
     pub(crate) at: Instant,
+    pub(crate) traceparent: Option<String>,
     /// How often this reference was sent before.
     pub(crate) before: usize,
 }
@@ -112,6 +113,9 @@ async fn messages(
             to,
             token,
             at,
+            traceparent: headers
+                .get("traceparent")
+                .map(|value| value.to_str().unwrap().to_owned()),
             before,
         });
         all[all.len() - 1].clone()

@@ -6,12 +6,13 @@ use std::time::Duration;
 use http::StatusCode;
 use plaza_contracts::events::{BroadcastSend, MessageContent, OutgoingMessage};
 use plaza_contracts::ids::{CampaignId, MessageId, SenderId};
-use plaza_contracts::services::NOTIFICATION;
+use plaza_contracts::services::{BROADCAST, NOTIFICATION};
 use plaza_crypto::KeyRing;
 use plaza_database::{Databases, Login};
 use plaza_kernel::{Clock, TenantId};
 use plaza_messaging::outbox;
 use plaza_notification::{Notification, NotificationConfig};
+use plaza_rpc::{Directory, RpcSettings, Transport};
 use plaza_simulator::{Simulator, SimulatorSettings};
 use plaza_testkit::{Client, Mounted, Permit, TestDatabase, callers, eventually, settle};
 use plaza_web::server::{self, ServerSettings};
@@ -60,7 +61,7 @@ impl Stage {
         let database = TestDatabase::fresh(&[plaza_notification::schema()]).await;
         config.whatsapp.base_url = base_url.to_owned();
         let keys = KeyRing::parse(&KeyRing::generate()).unwrap();
-        let notification = compose(&config, database.databases(), &keys);
+        let notification = compose(&config, database.databases(), &keys, Clock::system());
         let mounted = Mounted::new(notification.http(Permit::all()));
         let stop = CancellationToken::new();
         let tenant = callers::tenant();
@@ -115,6 +116,13 @@ impl Stage {
         url
     }
 
+    /// The way that broadcast calls it.
+    pub(crate) fn transport(&self) -> Transport {
+        let directory = Directory::new(RpcSettings::default());
+        directory.host(NOTIFICATION, self.notification.grpc());
+        directory.acting_as(BROADCAST).transport(NOTIFICATION)
+    }
+
     /// Lets it send.
     pub(crate) fn start(&self) {
         self.notification.start(&self.tasks, self.stop.clone());
@@ -134,8 +142,13 @@ impl Stage {
 
     /// Another process with the same database: connections, clients and memory of its own.
     pub(crate) fn another_process(&self) -> Notification {
+        self.another_process_with(Clock::system())
+    }
+
+    /// The same on a machine whose clock is another.
+    pub(crate) fn another_process_with(&self, clock: Clock) -> Notification {
         let databases = Databases::new(self.database.settings()).unwrap();
-        compose(&self.config, &databases, &self.keys)
+        compose(&self.config, &databases, &self.keys, clock)
     }
 
     /// Queues a message to each of these, by the event that a campaign makes.
@@ -222,9 +235,10 @@ impl Stage {
     }
 }
 
-fn compose(config: &NotificationConfig, databases: &Databases, keys: &KeyRing) -> Notification {
+fn compose(config: &NotificationConfig, databases: &Databases, keys: &KeyRing, clock: Clock) -> Notification {
     let database = databases.of(NOTIFICATION, Login::default()).unwrap();
-    Notification::new(config.clone(), database, Clock::system(), keys.clone()).unwrap()
+    let directory = Directory::new(RpcSettings::default());
+    Notification::new(config.clone(), database, &directory, clock, keys.clone()).unwrap()
 }
 
 pub(crate) fn owner(mounted: &Mounted, tenant: TenantId) -> Client {

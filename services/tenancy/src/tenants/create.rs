@@ -2,10 +2,10 @@
 
 use plaza_contracts::email::Email;
 use plaza_contracts::events::TenantCreated;
+use plaza_contracts::incoming::PlatformRight;
 use plaza_database::{DatabaseError, violated};
 use plaza_kernel::{Failure, FieldError, Kind, TenantId};
 use plaza_messaging::outbox;
-use plaza_web::{Granted, PlatformAdmin};
 
 use super::{NotASlug, Slug, Status, Tenant, store};
 use crate::Tenancy;
@@ -55,11 +55,7 @@ impl Failure for CreateError {
 
 impl Tenancy {
     /// Makes a tenant. Its owner's account, its roles and its first sender follow from the event.
-    pub(crate) async fn create(
-        &self,
-        _granted: &Granted<PlatformAdmin>,
-        new: NewTenant,
-    ) -> Result<Tenant, CreateError> {
+    pub(crate) async fn create(&self, _right: &PlatformRight, new: NewTenant) -> Result<Tenant, CreateError> {
         let tenant = self.parse(new)?;
         // The transaction is the new tenant's own: its first rows obey the same policy as all that come later.
         let tx = self.inner.database.begin(tenant.id);

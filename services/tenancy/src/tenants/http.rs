@@ -3,7 +3,7 @@
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use http::StatusCode;
-use plaza_kernel::{Kind, Page, TenantId};
+use plaza_kernel::{Page, TenantId};
 use plaza_web::{
     ApiError, ApiErrors, Granted, Json, OwnerOrPlatformAdmin, PageParams, Path, PlatformAdmin, Query,
 };
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::create::NewTenant;
-use super::{Status, Tenant, store};
+use super::{Status, Tenant};
 use crate::Tenancy;
 
 /// A tenant to be made.
@@ -83,7 +83,7 @@ pub(crate) async fn create_tenant(
         name: body.name,
         admin_email: body.admin_email,
     };
-    let tenant = tenancy.create(&granted, new).await?;
+    let tenant = tenancy.create(&(&granted).into(), new).await?;
     Ok((StatusCode::CREATED, Json(tenant.into())))
 }
 
@@ -92,16 +92,11 @@ pub(crate) async fn create_tenant(
     params(PageParams), responses((status = 200, body = Page<TenantView>), ApiErrors))]
 pub(crate) async fn list_tenants(
     State(tenancy): State<Tenancy>,
-    _granted: Granted<PlatformAdmin>,
+    granted: Granted<PlatformAdmin>,
     Query(page): Query<PageParams>,
 ) -> Result<Json<Page<TenantView>>, ApiError> {
-    let page = page.parse()?;
-    let tx = tenancy.inner.database.begin_system();
-    let found = store::list(&tx, page).await?;
-    tx.commit().await?;
-    Ok(Json(
-        Page::from_found(found, page.limit, |tenant| tenant.id.as_uuid()).map(TenantView::from),
-    ))
+    let page = tenancy.list(&(&granted).into(), page.parse()?).await?;
+    Ok(Json(page.map(TenantView::from)))
 }
 
 /// Get one tenant: any for who runs the platform, their own for owners.
@@ -112,15 +107,8 @@ pub(crate) async fn get_tenant(
     granted: Granted<OwnerOrPlatformAdmin>,
     Path(id): Path<TenantId>,
 ) -> Result<Json<TenantView>, ApiError> {
-    let caller = granted.caller();
-    let may = caller.is_platform_admin() || caller.tenant() == Some(id);
-    // Another tenant's owner learns no more than from an id that does not exist.
-    let found = if may {
-        store::get(&tenancy.inner.database, id).await?
-    } else {
-        None
-    };
-    found.map(|tenant| Json(tenant.into())).ok_or_else(not_found)
+    let tenant = tenancy.get(Some(granted.caller()), id).await?;
+    Ok(Json(tenant.into()))
 }
 
 /// Make a link with which the owner sets the first password. It works once, for 72 hours.
@@ -132,15 +120,11 @@ pub(crate) async fn create_owner_link(
     granted: Granted<PlatformAdmin>,
     Path(id): Path<TenantId>,
 ) -> Result<(StatusCode, Json<OwnerLinkView>), ApiError> {
-    let link = tenancy.owner_link(&granted, id).await?;
+    let link = tenancy.owner_link(&(&granted).into(), id).await?;
     let view = OwnerLinkView {
         url: link.url,
         token: link.token,
         expires_at: link.expires_at,
     };
     Ok((StatusCode::CREATED, Json(view)))
-}
-
-fn not_found() -> ApiError {
-    ApiError::new(Kind::NotFound, "TENANT_NOT_FOUND", "this tenant does not exist")
 }

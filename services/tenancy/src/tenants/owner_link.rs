@@ -1,11 +1,11 @@
 //! The link with which a tenant's owner sets the first password.
 
 use chrono::{DateTime, Utc};
+use plaza_contracts::incoming::PlatformRight;
 use plaza_contracts::proto::identity::CreateOwnerLinkRequest;
 use plaza_database::DatabaseError;
 use plaza_kernel::{Failure, Kind, TenantId};
 use plaza_rpc::RpcError;
-use plaza_web::{Granted, PlatformAdmin};
 
 use super::store;
 use crate::Tenancy;
@@ -50,7 +50,7 @@ impl Tenancy {
     /// Makes a link for the owner; earlier ones end.
     pub(crate) async fn owner_link(
         &self,
-        _granted: &Granted<PlatformAdmin>,
+        _right: &PlatformRight,
         id: TenantId,
     ) -> Result<OwnerLink, OwnerLinkError> {
         store::get(&self.inner.database, id)

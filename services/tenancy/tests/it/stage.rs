@@ -8,9 +8,11 @@ use plaza_contracts::proto::identity::{
     CheckSessionReply, CheckSessionRequest, CreateOwnerLinkReply, CreateOwnerLinkRequest, GetMemberRequest,
     Member, SigningKeysReply, SigningKeysRequest,
 };
-use plaza_contracts::services::{IDENTITY, TENANCY};
-use plaza_kernel::{Clock, Failure, Kind};
-use plaza_rpc::{Directory, RpcSettings, answer};
+use plaza_contracts::proto::tenancy::tenancy_client::TenancyClient;
+use plaza_contracts::proto::tenancy::tenants_client::TenantsClient;
+use plaza_contracts::services::{GATEWAY, IDENTITY, TENANCY};
+use plaza_kernel::{Caller, Clock, Failure, Kind};
+use plaza_rpc::{Carried, Directory, RpcSettings, Transport, answer, carry};
 use plaza_tenancy::{Tenancy, TenancyConfig};
 use plaza_testkit::{Mounted, Permit, TestDatabase};
 use tonic::{Request, Response, Status, async_trait};
@@ -27,7 +29,7 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) async fn open() -> Self {
         let database = TestDatabase::fresh(&[plaza_tenancy::schema()]).await;
-        let directory = Directory::new(RpcSettings::default());
+        let directory = Directory::new(RpcSettings::default()).acting_as(GATEWAY);
         let owners = Arc::new(AtomicBool::new(false));
         directory.host(
             IDENTITY,
@@ -36,7 +38,8 @@ impl Stage {
         let config = TenancyConfig {
             public_url: "https://plaza.example".to_owned(),
         };
-        let tenancy = Tenancy::new(config, database.of(TENANCY), &directory, Clock::system());
+        let acting = directory.acting_as(TENANCY);
+        let tenancy = Tenancy::new(config, database.of(TENANCY), &acting, Clock::system());
         directory.host(TENANCY, tenancy.grpc());
         let mounted = Mounted::new(tenancy.http(Permit::none()));
         Self {
@@ -46,6 +49,23 @@ impl Stage {
             directory,
             owners,
         }
+    }
+
+    pub(crate) fn rpc(&self) -> TenancyClient<Transport> {
+        TenancyClient::new(self.directory.transport(TENANCY))
+    }
+
+    pub(crate) fn tenants(&self) -> TenantsClient<Transport> {
+        TenantsClient::new(self.directory.transport(TENANCY))
+    }
+
+    /// A call that passes on this person.
+    pub(crate) async fn for_person<T>(&self, person: &Caller, call: impl Future<Output = T>) -> T {
+        let carried = Carried {
+            caller: Some(person.clone()),
+            ..Carried::default()
+        };
+        carry(carried, call).await
     }
 }
 

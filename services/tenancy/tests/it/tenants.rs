@@ -1,7 +1,6 @@
 use http::StatusCode;
 use plaza_contracts::events::OwnerProvisioned;
 use plaza_contracts::proto::tenancy::ResolveRequest;
-use plaza_contracts::proto::tenancy::tenancy_client::TenancyClient;
 use plaza_contracts::services::TENANCY;
 use plaza_kernel::{Clock, TenantId, UserId};
 use plaza_messaging::outbox;
@@ -201,7 +200,7 @@ async fn a_tenant_whose_owner_is_there_becomes_active_and_only_once() {
         tx.commit().await.unwrap();
     }
     settle([(database, stage.tenancy.subscriptions())]).await;
-    let mut tenancy = TenancyClient::new(stage.directory.transport(TENANCY));
+    let mut tenancy = stage.rpc();
     let found = tenancy
         .resolve(ResolveRequest {
             slug: "acme".to_owned(),

@@ -5,6 +5,7 @@ use http::{Method, header};
 use super::operations::Operation;
 use super::stage::Stage;
 use crate::client::{Answer, Api, answer};
+use crate::front::Front;
 
 /// Every method that is not documented for a path.
 pub(super) async fn other_methods(stage: &Stage, operations: &[Operation]) {
@@ -143,6 +144,7 @@ pub(super) async fn headers(stage: &Stage, operations: &[Operation]) {
                 let mut body = answer.json();
                 if let Some(members) = body.as_object_mut() {
                     members.remove("request_id");
+                    members.remove("trace_id");
                 }
                 body
             };

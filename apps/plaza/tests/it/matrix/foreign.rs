@@ -232,7 +232,7 @@ fn sketch(answer: &Answer) -> Value {
     // A refusal is equal to the byte but for the request; what a success made is the caller's own and has an id.
     let differ: &[&str] = match answer.status.is_success() {
         true => &["id", "created_at", "updated_at", "sender_id", "phone", "address"],
-        false => &["request_id"],
+        false => &["request_id", "trace_id"],
     };
     if let Some(members) = body.as_object_mut() {
         members.retain(|name, _| !differ.contains(&name.as_str()));
@@ -310,7 +310,7 @@ pub(super) async fn take_over(stage: &Stage) {
 
 /// A fingerprint of every table's rows of this tenant, once nothing moves any more.
 pub(super) async fn fingerprints(stage: &Stage) -> BTreeMap<String, String> {
-    let superuser = Superuser::of(&stage.plaza).await;
+    let superuser = stage.plaza.superuser().await;
     let mut before = fingerprint(&superuser, &stage.acme.id).await;
     for _ in 0..50 {
         tokio::time::sleep(Duration::from_millis(500)).await;

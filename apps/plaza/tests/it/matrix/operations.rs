@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use http::Method;
 use serde_json::Value;
 
-use crate::plaza::Plaza;
+use crate::front::Front;
 
 /// One operation of the document.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub(super) struct Operation {
 }
 
 /// Every operation of the live document, by path and method.
-pub(super) async fn documented(plaza: &Plaza) -> (Vec<Operation>, Value) {
+pub(super) async fn documented(plaza: &impl Front) -> (Vec<Operation>, Value) {
     let document = plaza.api().get("/openapi.json").await.ok();
     let paths = document["paths"].as_object().unwrap();
     let mut operations: Vec<Operation> = paths

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::operations::Operation;
 use super::stage::{Actor, Objects, Stage, id};
 use crate::client::{Answer, Api, answer};
+use crate::front::Front;
 use crate::story;
 
 impl Stage {

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 
 use crate::client::Api;
-use crate::plaza::Plaza;
+use crate::front::{Front, Running, Topology};
 use crate::story::{self, Tenant};
 
 /// A running Plaza with everybody in it.
 pub(super) struct Stage {
-    pub(super) plaza: Plaza,
+    pub(super) plaza: Running,
     /// Whose objects are asked for.
     pub(super) acme: Tenant,
     pub(super) acmes: Objects,
@@ -51,8 +51,8 @@ pub(super) struct Objects {
 
 impl Stage {
     /// Starts Plaza and brings everybody in.
-    pub(super) async fn open() -> Self {
-        let plaza = Plaza::start().await;
+    pub(super) async fn open(topology: Topology) -> Self {
+        let plaza = Running::start(topology).await;
         let admin = story::administrator(&plaza).await;
         let (acme, rival) = (
             story::tenant(&admin, "acme").await,

@@ -1,7 +1,8 @@
 //! Log lines as JSON objects, with the fields of all spans around the event at the top level.
 //!
 //! A field of an inner span hides the same field of an outer one, and a field of the event hides both. `spans` names
-//! the way in, from the outside: `request:campaigns.launch`.
+//! the way in, from the outside: `request:campaigns.launch`. `trace_id` and `span_id` are those of the innermost span
+//! that is a step of a trace.
 
 use std::fmt::Debug;
 use std::io::Write;
@@ -17,8 +18,11 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
+use super::FOR_TRACES;
+use crate::trace;
+
 /// Writes each event as one line of JSON.
-pub(crate) struct JsonLines<W> {
+pub(super) struct JsonLines<W> {
     writer: W,
 }
 
@@ -26,7 +30,7 @@ pub(crate) struct JsonLines<W> {
 struct SpanFields(Fields);
 
 impl<W> JsonLines<W> {
-    pub(crate) fn new(writer: W) -> Self {
+    pub(super) fn new(writer: W) -> Self {
         Self { writer }
     }
 }
@@ -67,6 +71,10 @@ where
             way.push_str(span.name());
         }
         event.record(&mut line);
+        if let Some(here) = context.event_span(event).and_then(trace::around) {
+            line.put("trace_id", here.trace_id());
+            line.put("span_id", here.span_id());
+        }
         if !way.is_empty() {
             line.put("spans", way);
         }
@@ -102,6 +110,9 @@ struct Fields(Map<String, Value>);
 
 impl Fields {
     fn put(&mut self, name: &str, value: impl Into<Value>) {
+        if name.starts_with(FOR_TRACES) {
+            return;
+        }
         self.0.insert(name.to_owned(), value.into());
     }
 }
@@ -146,43 +157,22 @@ impl Visit for Fields {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use tracing_subscriber::layer::SubscriberExt;
 
+    use super::super::written::Written;
     use super::*;
 
     fn lines_of(work: impl FnOnce()) -> Vec<Value> {
-        let written = Arc::new(Mutex::new(Vec::new()));
-        let subscriber = tracing_subscriber::registry().with(JsonLines::new(Tee(Arc::clone(&written))));
+        let written = Written::default();
+        let subscriber = tracing_subscriber::registry()
+            .with(JsonLines::new(written.clone()))
+            .with(trace::layer());
         tracing::subscriber::with_default(subscriber, work);
-        let written = written.lock().unwrap();
-        let text = std::str::from_utf8(&written).unwrap();
-        text.lines()
+        let lines = written.text();
+        lines
+            .lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()
-    }
-
-    struct Tee(Arc<Mutex<Vec<u8>>>);
-
-    impl<'a> MakeWriter<'a> for Tee {
-        type Writer = Pen;
-
-        fn make_writer(&'a self) -> Pen {
-            Pen(Arc::clone(&self.0))
-        }
-    }
-
-    struct Pen(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Pen {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
     }
 
     #[test]
@@ -227,4 +217,36 @@ mod tests {
         let lines = lines_of(|| tracing::error!(error = &error as &dyn std::error::Error, "stopped"));
         assert_eq!(lines[0]["error"], "cannot start: invalid digit found in string");
     }
+
+    #[test]
+    fn a_line_names_its_trace_and_the_innermost_step_of_it() {
+        let mut inside = None;
+        let lines = lines_of(|| {
+            tracing::info!("outside");
+            let request = tracing::info_span!("request", otel.kind = "server");
+            trace::follow(&request, trace::TraceContext::parse(CAME_IN));
+            let _request = request.entered();
+            let _foreign = tracing::info_span!(target: "hyper", "connection").entered();
+            inside = trace::current();
+            tracing::warn!(target: "tokio_postgres", "inside");
+        });
+        assert_eq!(lines[0].get("trace_id"), None);
+        assert_eq!(lines[0].get("span_id"), None);
+        assert_eq!(lines[1]["trace_id"], CAME_IN[3..35]);
+        assert_eq!(lines[1]["span_id"], inside.unwrap().span_id());
+        assert_eq!(lines[1].get("otel.kind"), None);
+    }
+
+    #[test]
+    fn a_line_for_another_span_names_the_trace_of_that_one() {
+        let lines = lines_of(|| {
+            let other = tracing::info_span!("other");
+            trace::follow(&other, trace::TraceContext::parse(CAME_IN));
+            let _here = tracing::info_span!("here").entered();
+            tracing::info!(parent: &other, "about the other");
+        });
+        assert_eq!(lines[0]["trace_id"], CAME_IN[3..35]);
+    }
+
+    const CAME_IN: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 }

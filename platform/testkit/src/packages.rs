@@ -1,0 +1,36 @@
+//! The Debian packages that tests need besides PostgreSQL's.
+
+use std::process::{Command, Stdio};
+
+use crate::{haproxy, programs, rabbitmq};
+
+/// Those that are not installed here, whether by a package or otherwise.
+pub fn missing() -> Vec<&'static str> {
+    let servers = [
+        ("rabbitmq-server", rabbitmq::PACKAGE, "/usr/lib/rabbitmq/bin"),
+        ("haproxy", haproxy::PACKAGE, "/usr/sbin"),
+        ("nginx", "nginx-light", "/usr/sbin"),
+    ];
+    let mut missing: Vec<&str> = servers
+        .into_iter()
+        .filter_map(|(program, package, folder)| programs::find(program, package, &[folder]).err())
+        .map(|missing| missing.package)
+        .collect();
+    if !has_pika() {
+        missing.push("python3-pika");
+    }
+    missing
+}
+
+/// Whether the Python that `python.rs` runs has the client of RabbitMQ.
+fn has_pika() -> bool {
+    let Ok(python) = programs::find("python3", "python3", &["/usr/bin"]) else {
+        return false;
+    };
+    Command::new(python)
+        .args(["-I", "-c", "import pika"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}

@@ -140,6 +140,12 @@ impl Town {
         .await;
     }
 
+    /// Waits until the relay has forgotten what it published. Killed before, it publishes the event again: a second message,
+    /// with deliveries of its own.
+    pub(crate) async fn published(&self) {
+        eventually(PATIENCE, || async { self.street.pending().await.0.outbox == 0 }).await;
+    }
+
     pub(crate) fn dead_letters(&self) -> DeadLetters {
         let databases = vec![self.street.shop.clone(), self.street.ledger.clone()];
         DeadLetters::new(databases, self.client())

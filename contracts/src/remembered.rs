@@ -104,8 +104,8 @@ impl<V: Clone> Remembered<V> {
             return stale.ok_or(NotKnown);
         }
         let forgotten = self.read(|known| known.forgotten);
-        // The answer is for everybody who waits, so the first one's remaining time is not its limit.
-        match plaza_rpc::carry(Carried::default(), question()).await {
+        // The answer is for everybody who waits, so neither the first one's remaining time nor their rights limit it.
+        match plaza_rpc::carry_as_service(Carried::default(), question()).await {
             Ok(answer) => {
                 self.write(|known| known.learn(asked_at, forgotten, answer.clone()));
                 Ok(answer)

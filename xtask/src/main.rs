@@ -1,9 +1,11 @@
 //! Developer commands: `cargo xtask <command>`.
 
 mod direction;
+mod expand;
 mod migration;
 mod openapi;
 mod packages;
+mod previous;
 mod proto;
 mod snapshots;
 mod test;
@@ -15,6 +17,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   proto                         generate the gRPC code of `contracts` from its .proto files
   openapi                       write docs/openapi.json
   snapshots                     find snapshots that wait for a review or belong to no test
+  previous [REVISION]           run Plaza as it was before, on the schema as it is now, alone and beside the program of now
   new-migration SERVICE NAME    make an empty migration with the time of now";
 
 fn main() -> anyhow::Result<()> {
@@ -24,6 +27,8 @@ fn main() -> anyhow::Result<()> {
         ["proto"] => proto::generate(),
         ["openapi"] => openapi::write(),
         ["snapshots"] => snapshots::check(),
+        ["previous"] => previous::run(None),
+        ["previous", revision] => previous::run(Some(revision)),
         ["new-migration", service, name] => migration::make(service, name),
         _ => anyhow::bail!(USAGE),
     }

@@ -32,7 +32,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) hosting: &'a Hosting,
     /// None where no service is assembled.
     pub(crate) databases: Option<&'a Databases>,
-    pub(crate) keys: KeyRing,
+    /// What secrets at rest are sealed with; None where nobody here seals anything.
+    pub(crate) keys: Option<KeyRing>,
     /// What this process proves its services' names with to others; None where everything is in one process and nobody
     /// else calls.
     pub(crate) internal_keys: Option<InternalKeys>,
@@ -42,6 +43,11 @@ pub(crate) struct Ground<'a> {
 }
 
 impl Ground<'_> {
+    /// The keys of a service that seals.
+    fn keys(&self) -> anyhow::Result<KeyRing> {
+        self.keys.clone().context("encryption_key is not set")
+    }
+
     /// The database of a service, with the configured login if there is one.
     fn database(&self, service: ServiceName) -> anyhow::Result<Database> {
         let login = self.config.logins.get(&service).cloned().unwrap_or_default();
@@ -220,7 +226,7 @@ fn nowhere(config: &Config, clock: &Clock) -> anyhow::Result<Assembly> {
         config: &config,
         hosting: &Hosting::whole(),
         databases: Some(&databases),
-        keys: KeyRing::parse(&KeyRing::generate())?,
+        keys: Some(KeyRing::parse(&KeyRing::generate())?),
         internal_keys: None,
         clock: clock.clone(),
         public_url: "http://localhost".to_owned(),

@@ -1,32 +1,25 @@
-//! The command line.
+//! The command line. What commands take is beside it, in groups; what they do is in `commands` and `process`.
+
+mod data;
+mod doctor;
+mod events;
+mod processes;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands;
-use crate::commands::doctor::Scope;
+use crate::commands::internal_keys::Form;
 use crate::config::{Config, Environment, Flags};
 use crate::hosting::Duty;
-use crate::process;
 
-/// What `up` usually wants: whoever tries it out may register, and the simulator takes what Meta gives busy numbers.
-const UP: &[(&str, &str)] = &[
-    ("identity.registration", "open"),
-    ("notification.default_rate", "1000"),
-];
-
-/// What `serve` usually wants: that load balancers see it go.
-const SERVE: &[(&str, &str)] = &[("server.drain_delay_milliseconds", "5000")];
-
-/// What `worker` usually wants: to run on the same machine as `serve`, whose internal listener has its usual port.
-const WORKER: &[(&str, &str)] = &[
-    ("server.internal_listen", "127.0.0.1:0"),
-    ("server.drain_delay_milliseconds", "0"),
-];
+use data::{Import, Seed};
+use doctor::Area;
+use events::Events;
+use processes::{Listen, SERVE, SimulatorArguments, UP, WORKER, run_process};
 
 /// One multitenant backend: identity, gateway, campaigns.
 #[derive(Debug, Parser)]
@@ -104,120 +97,17 @@ enum Command {
         area: Option<Area>,
     },
     /// Make a signing key for each part, to be given out one by one instead of `internal.key`.
-    InternalKeys,
+    InternalKeys {
+        /// As lines of a `.env` instead of tables of `plaza.toml`.
+        #[arg(long)]
+        env: bool,
+    },
+    /// Print the two logins of each service, to be given out one by one instead of `database.role_key`.
+    DatabaseLogins,
     /// Print every route: method, path, who may, which service.
     Routes,
     /// Print the OpenAPI document.
     Openapi,
-}
-
-/// What `doctor` looks at.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Area {
-    /// Whether the database keeps tenants apart.
-    Isolation,
-}
-
-#[derive(Debug, Subcommand)]
-enum Events {
-    /// Print every exchange, queue and event.
-    Topology {
-        /// Declare them on the configured broker.
-        #[arg(long)]
-        apply: bool,
-    },
-    /// What nobody could consume, in the databases and on the broker.
-    #[command(subcommand)]
-    Dlq(Dlq),
-}
-
-#[derive(Debug, Subcommand)]
-enum Dlq {
-    /// One line a letter: queue, event, name, tenant, deliveries, time, reason.
-    List {
-        /// Only those of this queue: the name of a consumer.
-        queue: Option<String>,
-    },
-    /// Deliver letters again.
-    Replay(Selection),
-    /// Throw letters away.
-    Discard(Selection),
-}
-
-/// One letter, or all of a queue.
-#[derive(Debug, Args)]
-#[group(required = false)]
-struct Selection {
-    /// The queue: the name of a consumer.
-    queue: String,
-    /// The event's id.
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
-    event: Option<String>,
-    /// All of the queue.
-    #[arg(long)]
-    all: bool,
-}
-
-impl From<Dlq> for commands::events::Letters {
-    fn from(given: Dlq) -> Self {
-        match given {
-            Dlq::List { queue } => Self::List { queue },
-            Dlq::Replay(Selection { queue, event, .. }) => Self::Replay { queue, event },
-            Dlq::Discard(Selection { queue, event, .. }) => Self::Discard { queue, event },
-        }
-    }
-}
-
-#[derive(Debug, Args)]
-struct Listen {
-    /// The public listener; port 0 picks one.
-    #[arg(long, value_name = "ADDRESS")]
-    listen: Option<SocketAddr>,
-    /// The internal listener: metrics, health, and the services for each other.
-    #[arg(long, value_name = "ADDRESS")]
-    internal_listen: Option<SocketAddr>,
-}
-
-/// How `plaza simulator` runs.
-#[derive(Debug, Args)]
-pub(crate) struct SimulatorArguments {
-    /// Its listener; port 0 picks one.
-    #[arg(long, value_name = "ADDRESS")]
-    listen: Option<SocketAddr>,
-    /// Decides every delay, repetition, swap and failure.
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Where accepted messages are kept.
-    #[arg(long, value_name = "FILE")]
-    state: Option<PathBuf>,
-    /// Where callbacks go.
-    #[arg(long, value_name = "URL")]
-    callback_url: Option<String>,
-    /// What callbacks are signed with.
-    #[arg(long, value_name = "SECRET", env = "PLAZA_SIMULATOR_APP_SECRET")]
-    app_secret: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-enum Seed {
-    /// A tenant `demo` with an owner, a template and a few recipients. Its password is random and printed once.
-    Demo,
-}
-
-#[derive(Debug, Subcommand)]
-enum Import {
-    /// Import recipients from a CSV file into a tenant.
-    #[command(after_help = "Example:\n  plaza import recipients people.csv --tenant acme --country DE")]
-    Recipients {
-        /// The file.
-        file: PathBuf,
-        /// The tenant's slug.
-        #[arg(long)]
-        tenant: String,
-        /// The country of numbers that name none: ISO 3166-1 alpha-2.
-        #[arg(long)]
-        country: Option<String>,
-    },
 }
 
 /// Runs the command line.
@@ -275,33 +165,18 @@ async fn dispatch(
         }
         Some(Command::Migrate) => commands::migrate::run(config).await,
         Some(Command::Simulator(_)) => commands::simulator::run(config).await,
-        Some(Command::Seed(Seed::Demo)) => commands::seed::run(config, environment).await,
-        Some(Command::Import(Import::Recipients {
-            file,
-            tenant,
-            country,
-        })) => commands::import::run(config, environment, &file, &tenant, country.as_deref()).await,
-        Some(Command::Events(Events::Topology { apply })) => commands::events::topology(&config, apply).await,
-        Some(Command::Events(Events::Dlq(what))) => {
-            commands::events::letters(config, environment, what.into()).await
-        }
-        Some(Command::Doctor { area }) => {
-            let scope = match area {
-                None => Scope::All,
-                Some(Area::Isolation) => Scope::Isolation,
-            };
-            let broker = commands::events::probe(&config)?;
-            commands::doctor::run(&config, flags, environment, scope, broker).await
-        }
-        Some(Command::InternalKeys) => commands::internal_keys::run(),
+        Some(Command::Seed(what)) => what.run(config, environment).await,
+        Some(Command::Import(what)) => what.run(config, environment).await,
+        Some(Command::Events(what)) => what.run(config, environment).await,
+        Some(Command::Doctor { area }) => doctor::run(area, &config, flags, environment).await,
+        Some(Command::InternalKeys { env }) => commands::internal_keys::run(match env {
+            true => Form::Variables,
+            false => Form::File,
+        }),
+        Some(Command::DatabaseLogins) => commands::database_logins::run(&config),
         Some(Command::Routes) => commands::routes::run(&config),
         Some(Command::Openapi) => commands::openapi::run(&config),
     }
-}
-
-async fn run_process(config: Config, environment: &Environment, duty: Duty) -> anyhow::Result<()> {
-    let telemetry = plaza_telemetry::init_for(&config.telemetry, &duty.to_string())?;
-    process::run(config, environment, telemetry, duty).await
 }
 
 impl Cli {
@@ -322,19 +197,9 @@ impl Cli {
         };
         match &self.command {
             Some(Command::Up(listen) | Command::Serve { listen, .. } | Command::Worker { listen, .. }) => {
-                flags.push("server.listen", listen.listen);
-                flags.push("server.internal_listen", listen.internal_listen);
+                listen.push(&mut flags);
             }
-            Some(Command::Simulator(arguments)) => {
-                flags.push("simulator.listen", arguments.listen);
-                flags.push("simulator.seed", arguments.seed);
-                flags.push(
-                    "simulator.state_file",
-                    arguments.state.as_ref().map(|path| path.display()),
-                );
-                flags.push("simulator.callback_url", arguments.callback_url.as_ref());
-                flags.push("simulator.app_secret", arguments.app_secret.as_ref());
-            }
+            Some(Command::Simulator(arguments)) => arguments.push(&mut flags),
             _ => {}
         }
         flags

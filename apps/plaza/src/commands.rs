@@ -1,5 +1,6 @@
 //! The commands that are not a long-running process.
 
+pub(crate) mod database_logins;
 pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod import;

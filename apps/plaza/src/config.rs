@@ -76,6 +76,12 @@ impl Flags {
 }
 
 impl Config {
+    /// Whether both logins of a service are given, so that none has to be derived.
+    pub(crate) fn has_logins_of(&self, service: ServiceName) -> bool {
+        let login = self.logins.get(&service);
+        login.is_some_and(|login| login.service.is_some() && login.system.is_some())
+    }
+
     /// Reads file, `.env`, environment and flags.
     ///
     /// # Errors
@@ -101,13 +107,9 @@ impl Config {
     }
 
     fn from_table(mut table: Table, environment: &Environment, problems: &mut Vec<String>) -> Option<Self> {
-        let data = table
-            .remove("data")
-            .and_then(|value| value.as_str().map(PathBuf::from));
-        let encryption_key = table
-            .remove("encryption_key")
-            .and_then(|value| value.as_str().map(SecretString::from));
-        let data = data.unwrap_or_else(|| PathBuf::from(".plaza"));
+        let data = text(&mut table, "data", problems);
+        let encryption_key = text(&mut table, "encryption_key", problems).map(SecretString::from);
+        let data = data.map_or_else(|| PathBuf::from(".plaza"), PathBuf::from);
         let given = agreement::Given::of(&table);
         let server = section(&mut table, "server", problems);
         let database = section(&mut table, "database", problems);
@@ -175,6 +177,17 @@ fn merge(under: &mut Table, over: Table) {
     }
 }
 
+/// Takes a setting above all sections out of the table.
+fn text(table: &mut Table, name: &str, problems: &mut Vec<String>) -> Option<String> {
+    match table.remove(name)? {
+        Value::String(text) => Some(text),
+        _ => {
+            problems.push(format!("`{name}` is a text: write it in quotes"));
+            None
+        }
+    }
+}
+
 /// Takes a section out of the table and reads it; what is wrong goes to the list.
 fn section<T: DeserializeOwned>(table: &mut Table, name: &str, problems: &mut Vec<String>) -> Option<T> {
     let value = table.remove(name).unwrap_or_else(|| Value::Table(Table::new()));
@@ -210,6 +223,8 @@ fn typed(key: &str, text: &str) -> Value {
         .any(|end| key.ends_with(end))
         || key.starts_with("internal.");
     match text {
+        // Folders may be called anything.
+        _ if key == "data" => Value::String(text.to_owned()),
         "true" => Value::Boolean(true),
         "false" => Value::Boolean(false),
         _ if secret => Value::String(text.to_owned()),
@@ -291,6 +306,17 @@ mod tests {
         assert!(text.contains("server.listen_adress"), "{text}");
         assert!(text.contains("did you mean `format`"), "{text}");
         assert!(text.contains("did you mean `gateway`"), "{text}");
+    }
+
+    #[test]
+    fn a_data_folder_may_be_a_number_and_what_is_no_text_is_not_passed_over() {
+        for name in ["1", "2.5", "true", "[1]"] {
+            assert_eq!(load("", &[("PLAZA_DATA", name)]).unwrap().data, Path::new(name));
+        }
+        for file in ["data = 1", "encryption_key = 1"] {
+            let told = load(file, &[]).unwrap_err().to_string();
+            assert!(told.contains("is a text: write it in quotes"), "{told}");
+        }
     }
 
     #[test]

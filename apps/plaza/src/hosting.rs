@@ -1,6 +1,6 @@
 //! What a process hosts, what it works on, and what it finds elsewhere.
 
-use plaza_contracts::services::{ALL, GATEWAY};
+use plaza_contracts::services::{ALL, GATEWAY, IDENTITY, NOTIFICATION};
 use plaza_kernel::ServiceName;
 
 use crate::config::{Config, ConfigError};
@@ -133,6 +133,11 @@ impl Hosting {
         self.assembles.contains(&service)
     }
 
+    /// Whether a service is here that keeps secrets sealed in its database.
+    pub(crate) fn seals(&self) -> bool {
+        self.has(IDENTITY) || self.has(NOTIFICATION)
+    }
+
     /// The services that are reached by address.
     pub(crate) fn elsewhere(&self) -> impl Iterator<Item = ServiceName> {
         ALL.into_iter().filter(|service| !self.has(*service))
@@ -172,7 +177,7 @@ impl Hosting {
 
 #[cfg(test)]
 mod tests {
-    use plaza_contracts::services::{ACCESS, BROADCAST, IDENTITY, NOTIFICATION, TENANCY};
+    use plaza_contracts::services::{ACCESS, BROADCAST, TENANCY};
 
     use super::*;
     use crate::config::{Environment, Flags};

@@ -1,11 +1,14 @@
 //! What `plaza up` finds or makes for itself: the data folder, its secrets, and a private PostgreSQL cluster.
 
+mod purpose;
+
 use std::fs;
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use plaza_crypto::random_token;
 use plaza_database::embedded::{self, EmbeddedCluster, EmbeddedError, EmbeddedSettings};
 use plaza_database::{DatabaseSettings, migrate};
 use secrecy::{ExposeSecret, SecretString};
@@ -13,6 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::assembly;
 use crate::config::{Config, ConfigError, Environment};
 use crate::secrets::{LocalSecrets, write_private};
+pub(crate) use purpose::Purpose;
 
 /// The file that names the embedded cluster while it runs.
 const DATABASE_URL: &str = "database-url";
@@ -26,8 +30,8 @@ pub(crate) struct Local {
     pub(crate) cluster: Option<EmbeddedCluster>,
     /// How to reach the database.
     pub(crate) database: DatabaseSettings,
-    /// What secrets at rest are sealed with.
-    pub(crate) encryption_key: SecretString,
+    /// What secrets at rest are sealed with; None where nobody here seals anything.
+    pub(crate) encryption_key: Option<SecretString>,
     /// What the services' signing keys are derived from, where the configuration gives none.
     pub(crate) internal_key: Option<SecretString>,
 }
@@ -74,7 +78,8 @@ impl Local {
                 .clone();
         }
         let internal_key = Some(secrets.internal_key());
-        let encryption_key = config.encryption_key.clone().unwrap_or(secrets.encryption_key);
+        let encryption_key = config.encryption_key.clone();
+        let encryption_key = Some(encryption_key.unwrap_or(secrets.encryption_key));
         Ok(Self {
             cluster,
             database: settings(config, url, role_key),
@@ -83,39 +88,41 @@ impl Local {
         })
     }
 
-    /// For `serve`, `worker`, and commands on a configured database: everything has to be given.
+    /// For `serve`, `worker`, and commands on a configured database: everything that they need has to be given.
     ///
     /// # Errors
     /// One error that lists all that is missing, or one that says what is not good enough.
-    pub(crate) fn configured(config: &Config) -> Result<Self, ConfigError> {
-        let values = (
-            &config.database.url,
-            &config.database.role_key,
-            &config.encryption_key,
-        );
-        let (Some(url), Some(role_key), Some(encryption_key)) = values else {
-            let named = [
-                (values.0.is_none(), "database.url (DATABASE_URL)"),
-                (values.1.is_none(), "database.role_key (PLAZA_DATABASE_ROLE_KEY)"),
-                (values.2.is_none(), "encryption_key (ENCRYPTION_KEY)"),
-            ];
-            let missing = named
-                .into_iter()
-                .filter(|(missing, _)| *missing)
-                .map(|(_, name)| name.to_owned());
-            return Err(ConfigError::Missing(missing.collect()));
+    pub(crate) fn configured(config: &Config, purpose: Purpose<'_>) -> Result<Self, ConfigError> {
+        let derived = purpose.derives(config);
+        let (url, role_key) = (&config.database.url, &config.database.role_key);
+        let mut missing = Vec::new();
+        if url.is_none() {
+            missing.push("database.url (DATABASE_URL)".to_owned());
+        }
+        if role_key.is_none() && !derived.is_empty() {
+            missing.push(purpose.role_key_or_logins(&derived));
+        }
+        if config.encryption_key.is_none() && purpose.seals() {
+            missing.push("encryption_key (ENCRYPTION_KEY)".to_owned());
+        }
+        let (Some(url), []) = (url, &missing[..]) else {
+            return Err(ConfigError::Missing(missing));
         };
-        if role_key.expose_secret().len() < ROLE_KEY_BYTES {
+        if role_key
+            .as_ref()
+            .is_some_and(|key| key.expose_secret().len() < ROLE_KEY_BYTES)
+        {
             return Err(ConfigError::Invalid(vec![format!(
                 "database.role_key (PLAZA_DATABASE_ROLE_KEY) is shorter than {ROLE_KEY_BYTES} bytes: who guesses it \
                  has the password of every role; `openssl rand -hex 32` makes a good one"
             )]));
         }
-        let database = settings(config, url.clone(), role_key.clone());
+        // Where none is needed none is used: the password that somebody derived from this one would open nothing.
+        let role_key = role_key.clone().unwrap_or_else(random_token);
         Ok(Self {
             cluster: None,
-            database,
-            encryption_key: encryption_key.clone(),
+            database: settings(config, url.clone(), role_key),
+            encryption_key: config.encryption_key.clone(),
             internal_key: None,
         })
     }
@@ -202,11 +209,15 @@ impl Attached {
     ///
     /// # Errors
     /// When a database is configured without its keys, or there is none and none can be made.
-    pub(crate) async fn find(config: &mut Config, environment: &Environment) -> anyhow::Result<Self> {
+    pub(crate) async fn find(
+        config: &mut Config,
+        environment: &Environment,
+        purpose: Purpose<'_>,
+    ) -> anyhow::Result<Self> {
         // With keys made here, what is sealed in that database could not be opened, nor what is sealed now be opened
         // by the others: nothing is made up for it.
         let configured = match &config.database.url {
-            Some(_) => Some(Local::configured(config)?),
+            Some(_) => Some(Local::configured(config, purpose)?),
             None => None,
         };
         let folder = make_data_folder(config)?;

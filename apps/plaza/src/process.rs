@@ -25,7 +25,7 @@ use crate::addresses::Addresses;
 use crate::assembly::{Assembly, Ground};
 use crate::config::{Config, Environment};
 use crate::hosting::{Duty, Hosting};
-use crate::local::{Local, make_data_folder};
+use crate::local::{Local, Purpose, make_data_folder};
 use crate::signals::Signals;
 use crate::trust;
 
@@ -50,7 +50,7 @@ pub(crate) async fn run(
         Duty::Up => None,
         // The front door alone needs no database and gets none.
         Duty::Serve(_) | Duty::Work(_) if hosting.assembles.is_empty() => Some(None),
-        Duty::Serve(_) | Duty::Work(_) => Some(Some(Local::configured(&config)?)),
+        Duty::Serve(_) | Duty::Work(_) => Some(Some(Local::configured(&config, Purpose::Parts(&hosting))?)),
     };
     place::check_origin(&config.server, &duty, &hosting)?;
     let folder = make_data_folder(&config)?;
@@ -137,6 +137,9 @@ impl Start {
             identity.prepare().await.context("identity cannot start")?;
         }
 
+        // Before anything answers: whoever finds the process ready finds the link too, and one that cannot make it has
+        // served nobody.
+        announcement::offer_setup_link(&assembly, &self.duty, &self.folder, &public_url).await?;
         let mut running = Running::new(self.config, self.telemetry, clock, &assembly);
         if let Some(listener) = self.listeners.simulator {
             running.start_simulator(listener)?;
@@ -146,7 +149,6 @@ impl Start {
         if let Some(listener) = self.listeners.public {
             running.listen_outside(listener, &assembly)?;
         }
-        announcement::offer_setup_link(&assembly, &self.folder, &public_url).await?;
         running.start_work(&mut assembly);
         announcement::announce(self.addresses, &self.folder, self.begun)?;
         Ok((running, assembly))
@@ -180,17 +182,15 @@ pub(crate) fn assemble(
     let databases = databases
         .transpose()
         .context("the database settings cannot be used")?;
-    // The front door alone seals nothing.
-    let keys = match local {
-        Some(local) => KeyRing::parse(&local.encryption_key),
-        None => KeyRing::parse(&KeyRing::generate()),
-    };
+    let keys = local
+        .and_then(|local| local.encryption_key.as_ref())
+        .map(KeyRing::parse);
     let own = local.and_then(|local| local.internal_key.as_ref());
     Assembly::new(&Ground {
         config,
         hosting,
         databases: databases.as_ref(),
-        keys: keys.context("the encryption key cannot be used")?,
+        keys: keys.transpose().context("the encryption key cannot be used")?,
         internal_keys: trust::internal_keys(&config.internal, own, hosting)?,
         clock: clock.clone(),
         public_url,

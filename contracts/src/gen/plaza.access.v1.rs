@@ -259,7 +259,8 @@ pub mod access_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// What members may do. Called by: gateway and every service. Explain: gateway.
+    /// What members may do. For a person: about themselves, or with `roles.view`, otherwise FORBIDDEN; the version everybody in
+    /// the tenant.
     #[derive(Debug, Clone)]
     pub struct AccessClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -422,8 +423,7 @@ pub mod access_client {
             self.inner.unary(req, path, codec).await
         }
         /// Why a member may or may not do something: which roles grant it, and what stands in the way. Asks identity and tenancy
-        /// about the member and the tenant. For a person: about themselves, or with `roles.view`; otherwise FORBIDDEN.
-        /// TENANT_NOT_FOUND.
+        /// about the member and the tenant. TENANT_NOT_FOUND.
         pub async fn explain(
             &mut self,
             request: impl tonic::IntoRequest<super::ExplainRequest>,
@@ -482,14 +482,14 @@ pub mod access_server {
             request: tonic::Request<super::BatchCheckRequest>,
         ) -> std::result::Result<tonic::Response<super::BatchCheckReply>, tonic::Status>;
         /// Why a member may or may not do something: which roles grant it, and what stands in the way. Asks identity and tenancy
-        /// about the member and the tenant. For a person: about themselves, or with `roles.view`; otherwise FORBIDDEN.
-        /// TENANT_NOT_FOUND.
+        /// about the member and the tenant. TENANT_NOT_FOUND.
         async fn explain(
             &self,
             request: tonic::Request<super::ExplainRequest>,
         ) -> std::result::Result<tonic::Response<super::ExplainReply>, tonic::Status>;
     }
-    /// What members may do. Called by: gateway and every service. Explain: gateway.
+    /// What members may do. For a person: about themselves, or with `roles.view`, otherwise FORBIDDEN; the version everybody in
+    /// the tenant.
     #[derive(Debug)]
     pub struct AccessServer<T> {
         inner: Arc<T>,
@@ -832,7 +832,7 @@ pub mod roles_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// The roles of a tenant and who has them. Called by: gateway. For a person: the permission that each method names, otherwise
+    /// The roles of a tenant and who has them. For a person: the permission that each method names, otherwise
     /// FORBIDDEN; and nobody hands out more than they hold, or anything to themselves.
     #[derive(Debug, Clone)]
     pub struct RolesClient<T> {
@@ -1163,7 +1163,7 @@ pub mod roles_server {
             tonic::Status,
         >;
     }
-    /// The roles of a tenant and who has them. Called by: gateway. For a person: the permission that each method names, otherwise
+    /// The roles of a tenant and who has them. For a person: the permission that each method names, otherwise
     /// FORBIDDEN; and nobody hands out more than they hold, or anything to themselves.
     #[derive(Debug)]
     pub struct RolesServer<T> {

@@ -255,8 +255,7 @@ pub mod identity_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// What the gateway and the other services ask while they serve requests. Called by: gateway; CreateOwnerLink by tenancy
-    /// alone; GetMember by access too.
+    /// What the gateway and the other services ask while they serve requests.
     #[derive(Debug, Clone)]
     pub struct IdentityClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -405,7 +404,7 @@ pub mod identity_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// One member of a tenant. USER_NOT_FOUND.
+        /// One member of a tenant. For a person: themselves, or with `users.view`. USER_NOT_FOUND.
         pub async fn get_member(
             &mut self,
             request: impl tonic::IntoRequest<super::GetMemberRequest>,
@@ -468,14 +467,13 @@ pub mod identity_server {
             tonic::Response<super::CreateOwnerLinkReply>,
             tonic::Status,
         >;
-        /// One member of a tenant. USER_NOT_FOUND.
+        /// One member of a tenant. For a person: themselves, or with `users.view`. USER_NOT_FOUND.
         async fn get_member(
             &self,
             request: tonic::Request<super::GetMemberRequest>,
         ) -> std::result::Result<tonic::Response<super::Member>, tonic::Status>;
     }
-    /// What the gateway and the other services ask while they serve requests. Called by: gateway; CreateOwnerLink by tenancy
-    /// alone; GetMember by access too.
+    /// What the gateway and the other services ask while they serve requests.
     #[derive(Debug)]
     pub struct IdentityServer<T> {
         inner: Arc<T>,
@@ -783,7 +781,7 @@ pub mod members_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// The members of a tenant. Called by: gateway. For a person: the permission that each method names.
+    /// The members of a tenant. For a person: the permission that each method names.
     #[derive(Debug, Clone)]
     pub struct MembersClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -966,7 +964,7 @@ pub mod members_server {
             tonic::Status,
         >;
     }
-    /// The members of a tenant. Called by: gateway. For a person: the permission that each method names.
+    /// The members of a tenant. For a person: the permission that each method names.
     #[derive(Debug)]
     pub struct MembersServer<T> {
         inner: Arc<T>,
@@ -1229,7 +1227,7 @@ pub mod accounts_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// How people come in. Called by: gateway. These calls carry passwords and tokens: nobody writes their messages into logs.
+    /// How people come in. These calls carry passwords and tokens: nobody writes their messages into logs.
     #[derive(Debug, Clone)]
     pub struct AccountsClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -1458,7 +1456,7 @@ pub mod accounts_server {
             request: tonic::Request<super::WhoAmIRequest>,
         ) -> std::result::Result<tonic::Response<super::WhoAmIReply>, tonic::Status>;
     }
-    /// How people come in. Called by: gateway. These calls carry passwords and tokens: nobody writes their messages into logs.
+    /// How people come in. These calls carry passwords and tokens: nobody writes their messages into logs.
     #[derive(Debug)]
     pub struct AccountsServer<T> {
         inner: Arc<T>,
@@ -1801,7 +1799,7 @@ pub mod sessions_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Logins. Called by: gateway. For a person: their own sessions; other members' with the permission that each method names;
+    /// Logins. For a person: their own sessions; other members' with the permission that each method names;
     /// sessions of the platform if they run the platform.
     #[derive(Debug, Clone)]
     pub struct SessionsClient<T> {
@@ -1956,7 +1954,7 @@ pub mod sessions_server {
             tonic::Status,
         >;
     }
-    /// Logins. Called by: gateway. For a person: their own sessions; other members' with the permission that each method names;
+    /// Logins. For a person: their own sessions; other members' with the permission that each method names;
     /// sessions of the platform if they run the platform.
     #[derive(Debug)]
     pub struct SessionsServer<T> {

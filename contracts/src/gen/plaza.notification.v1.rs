@@ -480,7 +480,7 @@ pub mod notification_client {
                 .insert(GrpcMethod::new("plaza.notification.v1.Notification", "Open"));
             self.inner.unary(req, path, codec).await
         }
-        /// Messages of a tenant, newest first.
+        /// Messages of a tenant, newest first. `logs.view`.
         pub async fn messages(
             &mut self,
             request: impl tonic::IntoRequest<super::MessagesRequest>,
@@ -504,7 +504,7 @@ pub mod notification_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// One message. MESSAGE_NOT_FOUND.
+        /// One message. `logs.view`. MESSAGE_NOT_FOUND.
         pub async fn get_message(
             &mut self,
             request: impl tonic::IntoRequest<super::GetMessageRequest>,
@@ -529,7 +529,7 @@ pub mod notification_client {
             self.inner.unary(req, path, codec).await
         }
         /// What the provider told of one message, in the order in which it came. A message has few: each fact is kept once.
-        /// MESSAGE_NOT_FOUND.
+        /// `logs.view`. MESSAGE_NOT_FOUND.
         pub async fn receipts(
             &mut self,
             request: impl tonic::IntoRequest<super::ReceiptsRequest>,
@@ -553,7 +553,7 @@ pub mod notification_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Which of these addresses must not be written to.
+        /// Which of these addresses must not be written to. `suppressions.view`.
         pub async fn suppressed(
             &mut self,
             request: impl tonic::IntoRequest<super::SuppressedRequest>,
@@ -636,23 +636,23 @@ pub mod notification_server {
             &self,
             request: tonic::Request<super::OpenRequest>,
         ) -> std::result::Result<tonic::Response<super::OpenReply>, tonic::Status>;
-        /// Messages of a tenant, newest first.
+        /// Messages of a tenant, newest first. `logs.view`.
         async fn messages(
             &self,
             request: tonic::Request<super::MessagesRequest>,
         ) -> std::result::Result<tonic::Response<super::MessagesReply>, tonic::Status>;
-        /// One message. MESSAGE_NOT_FOUND.
+        /// One message. `logs.view`. MESSAGE_NOT_FOUND.
         async fn get_message(
             &self,
             request: tonic::Request<super::GetMessageRequest>,
         ) -> std::result::Result<tonic::Response<super::Message>, tonic::Status>;
         /// What the provider told of one message, in the order in which it came. A message has few: each fact is kept once.
-        /// MESSAGE_NOT_FOUND.
+        /// `logs.view`. MESSAGE_NOT_FOUND.
         async fn receipts(
             &self,
             request: tonic::Request<super::ReceiptsRequest>,
         ) -> std::result::Result<tonic::Response<super::ReceiptsReply>, tonic::Status>;
-        /// Which of these addresses must not be written to.
+        /// Which of these addresses must not be written to. `suppressions.view`.
         async fn suppressed(
             &self,
             request: tonic::Request<super::SuppressedRequest>,

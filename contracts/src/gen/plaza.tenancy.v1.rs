@@ -99,8 +99,8 @@ pub mod tenancy_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Which tenant is meant, and whether it may be entered. Called by: gateway, identity; Get by access too. Asked before
-    /// anybody is known, so it answers to whoever may call it, whomever the call passes on.
+    /// Which tenant is meant, and whether it may be entered. Asked before anybody is known, so it answers to whoever may call
+    /// it, whomever the call passes on.
     #[derive(Debug, Clone)]
     pub struct TenancyClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -240,8 +240,8 @@ pub mod tenancy_server {
             request: tonic::Request<super::GetRequest>,
         ) -> std::result::Result<tonic::Response<super::Tenant>, tonic::Status>;
     }
-    /// Which tenant is meant, and whether it may be entered. Called by: gateway, identity; Get by access too. Asked before
-    /// anybody is known, so it answers to whoever may call it, whomever the call passes on.
+    /// Which tenant is meant, and whether it may be entered. Asked before anybody is known, so it answers to whoever may call
+    /// it, whomever the call passes on.
     #[derive(Debug)]
     pub struct TenancyServer<T> {
         inner: Arc<T>,
@@ -455,8 +455,9 @@ pub mod tenants_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// The operators of the platform. Called by: gateway. A call that passes on nobody acts for the platform; for a person, each
-    /// method says who may. Every method may also answer FORBIDDEN and CALLER_NOT_TRUSTED (no service vouches for the call).
+    /// The operators of the platform. A call that passes on nobody acts for the platform; for a person, each method says who may.
+    /// Every method may also answer FORBIDDEN, UNAUTHENTICATED (the gateway passes on nobody) and CALLER_NOT_TRUSTED (no service
+    /// vouches for the call).
     #[derive(Debug, Clone)]
     pub struct TenantsClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -670,8 +671,9 @@ pub mod tenants_server {
             tonic::Status,
         >;
     }
-    /// The operators of the platform. Called by: gateway. A call that passes on nobody acts for the platform; for a person, each
-    /// method says who may. Every method may also answer FORBIDDEN and CALLER_NOT_TRUSTED (no service vouches for the call).
+    /// The operators of the platform. A call that passes on nobody acts for the platform; for a person, each method says who may.
+    /// Every method may also answer FORBIDDEN, UNAUTHENTICATED (the gateway passes on nobody) and CALLER_NOT_TRUSTED (no service
+    /// vouches for the call).
     #[derive(Debug)]
     pub struct TenantsServer<T> {
         inner: Arc<T>,

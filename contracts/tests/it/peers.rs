@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use plaza_contracts::proto::tenancy::ResolveRequest;
 use plaza_contracts::services::{GATEWAY, IDENTITY, NOTIFICATION};
 use plaza_kernel::{Caller, Clock, Failure, Kind, SystemRole, TenantId};
-use plaza_rpc::{Carried, Peer, RpcError};
+use plaza_rpc::{Carried, Peer, RpcError, carried, carry, carry_as_service};
 use plaza_telemetry::trace;
 use tracing::Instrument;
 use tracing_subscriber::layer::SubscriberExt;
@@ -85,6 +85,21 @@ async fn work_for_a_person_does_not_turn_to_a_person_of_another_tenant() {
             let name = plaza_rpc::carry(working_for(&one), outer).await.unwrap();
             assert_eq!(name, format!("gateway for {}", expected.subject), "{way}");
         }
+    }
+}
+
+#[tokio::test]
+async fn work_for_a_person_stays_theirs_unless_a_service_says_that_it_acts_by_itself() {
+    let person = member(&Clock::system());
+    for (way, client) in both().await.ways {
+        let theirs = async { carry(Carried::default(), resolve(&client, "peer")).await };
+        let theirs = carry(working_for(&person), theirs).await.unwrap();
+        assert_eq!(theirs, format!("gateway for {}", person.subject), "{way}");
+
+        // Whatever the service would carry on.
+        let own = async { carry_as_service(carried(), resolve(&client, "next peer")).await };
+        let own = carry(working_for(&person), own).await.unwrap();
+        assert_eq!(own, "identity for nobody", "{way}");
     }
 }
 

@@ -9,7 +9,7 @@ use plaza_contracts::proto::access::{
     BatchCheckReply, BatchCheckRequest, CheckReply, CheckRequest, ExplainReply, ExplainRequest, GrantsReply,
     GrantsRequest, VersionReply, VersionRequest,
 };
-use plaza_contracts::services::{ACCESS, GATEWAY};
+use plaza_contracts::services::{ACCESS, BROADCAST};
 use plaza_rpc::{Directory, RpcSettings, Transport};
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
@@ -48,7 +48,7 @@ impl StubAccess {
     pub(crate) fn transport(&self) -> Transport {
         let directory = Directory::new(RpcSettings::default());
         directory.host(ACCESS, Routes::new(AccessServer::new(self.clone())));
-        directory.acting_as(GATEWAY).transport(ACCESS)
+        directory.acting_as(BROADCAST).transport(ACCESS)
     }
 
     fn here(&self) -> Result<(), Status> {

@@ -36,6 +36,7 @@ mod transaction;
 pub use database::{Database, Databases};
 pub use error::{DatabaseError, kind, violated};
 pub use params::Params;
+pub use roles::derived_logins;
 pub use row::Row;
 #[doc(hidden)]
 pub use row::column_mismatch;

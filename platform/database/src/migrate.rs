@@ -4,9 +4,11 @@
 //! fingerprint, and only a different one leads to refinery and its history table (`<schema>.schema_history`).
 //!
 //! A migration runs as `plaza_owner`, to whom row-level security applies as well: a change of existing rows in a tenant
-//! table needs `ALTER TABLE … NO FORCE ROW LEVEL SECURITY` before it and `FORCE` after it, or it touches no row.
+//! table needs `ALTER TABLE … NO FORCE ROW LEVEL SECURITY` before it and `FORCE` after it, or it touches no row. It is one
+//! transaction, unless it is marked as one statement outside of a transaction (`migrate/outside.rs`).
 
 mod error;
+mod outside;
 mod role_setup;
 mod session;
 mod target;

@@ -25,6 +25,15 @@ pub(crate) fn password(key: &SecretString, role: &str) -> SecretString {
     hex::encode(mac).into()
 }
 
+/// The login of a service and its system login, each with the password that is derived from this key: for whoever gives
+/// each service its own instead of the key.
+pub fn derived_logins(key: &SecretString, service: ServiceName) -> [(String, SecretString); 2] {
+    [service_role(service), system_role(service)].map(|role| {
+        let password = password(key, &role);
+        (role, password)
+    })
+}
+
 /// What the server keeps instead of a password, and all it is ever told of one: statements are written to logs.
 /// Different each time, because its salt is.
 pub(crate) fn verifier(password: &SecretString) -> String {

@@ -7,7 +7,9 @@ use plaza_kernel::ServiceName;
 pub struct Migration {
     /// File name without `.sql`: `V<timestamp>__<what it does>`.
     pub name: &'static str,
-    /// The SQL, run as `plaza_owner` with `search_path` set to the service's schema, in one transaction.
+    /// The SQL, run as `plaza_owner` with `search_path` set to the service's schema, in one transaction. One whose first
+    /// line is `-- Outside of a transaction.` is a single statement outside of one: `CREATE INDEX CONCURRENTLY IF NOT
+    /// EXISTS …`, for tables that are written while they are large.
     pub sql: &'static str,
 }
 

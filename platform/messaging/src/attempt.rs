@@ -105,9 +105,7 @@ impl Attempt {
 
     async fn outcome<C: Claim>(&self, envelope: &Envelope, claim: &C, number: i32) -> Outcome<C::Obstacle> {
         if number > self.settings.deliveries() {
-            return Outcome::Refused(
-                "its deliveries came to no end: the process died in the last one".to_owned(),
-            );
+            return Outcome::Refused("its tries came to no end: the process died in the last one".to_owned());
         }
         let Some(tenant) = envelope.tenant else {
             return Outcome::Refused("it belongs to no tenant".to_owned());

@@ -13,6 +13,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
 use plaza_database::{Database, DatabaseError, statements};
 use plaza_kernel::{EventId, Failure as _, TenantId};
+use tokio::time::Instant;
 
 use crate::{Envelope, Publish, Subscriptions, Taken, Transport, TransportError, runner};
 
@@ -69,7 +70,8 @@ impl InProcess {
 }
 
 impl Transport for InProcess {
-    fn publish<'a>(&'a self, batch: &'a [Envelope]) -> BoxFuture<'a, Publish> {
+    /// One flight for each service: in time, or not at all.
+    fn publish<'a>(&'a self, batch: &'a [Envelope], _until: Instant) -> BoxFuture<'a, Publish> {
         async move {
             let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner).clone();
             let refused: Vec<Refusal> = join_all(routes.iter().map(|route| route.queue(batch)))

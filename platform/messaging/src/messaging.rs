@@ -15,7 +15,9 @@ use crate::rabbitmq::Intake;
 use crate::relay::{Relay, Round};
 use crate::runner::Runner;
 use crate::watch::Watch;
-use crate::{InProcess, MessagingSettings, Pending, RabbitMq, Subscriptions, Transport, pending, supervised};
+use crate::{
+    InProcess, MessagingSettings, Pending, RabbitMq, Subscriptions, Transport, left_over, pending, supervised,
+};
 
 /// The messaging of one process: every hosted service has its relay, its runner, and over a broker a reader of each of
 /// its consumers' queues.
@@ -59,7 +61,7 @@ impl Messaging {
         }
     }
 
-    /// Over RabbitMQ: consumers read their queues there. What is still queued in the database is consumed too.
+    /// Over RabbitMQ: consumers read their queues there. What is still queued in the database is consumed before.
     pub fn over_rabbitmq(broker: Arc<RabbitMq>, settings: MessagingSettings, clock: Clock) -> Self {
         let transport: Arc<dyn Transport> = Arc::<RabbitMq>::clone(&broker);
         Self {
@@ -119,6 +121,10 @@ impl Messaging {
     pub fn start(self, tasks: &TaskTracker, stop: CancellationToken) {
         let working = TaskTracker::new();
         for hosted in self.hosted {
+            if self.in_process.is_some() {
+                let database = hosted.database.clone();
+                tasks.spawn(async move { left_over::tell_what_is_stranded(&database).await });
+            }
             hosted.start(tasks, &working, &stop);
         }
         working.close();

@@ -142,14 +142,17 @@ statements! {
           WHERE ahead < 4194304
           ORDER BY id";
 
-    /// Postpones what failed. What counts doubles the pause, and parks the event after too many of it.
-    system static POSTPONE: (Vec<i64>, Vec<String>, Vec<bool>, f64, f64, i32) => Postponed =
+    /// Postpones what failed. What counts doubles the pause, and parks the event after too many of it. What finds no room
+    /// doubles the pause too: as many events as a page holds would keep all others of their tenant waiting.
+    system static POSTPONE: (Vec<i64>, Vec<String>, Vec<bool>, Vec<bool>, f64, f64, i32) => Postponed =
         "UPDATE outbox o
             SET attempts = o.attempts + f.counts::int4,
+                throttled = o.throttled + f.throttled::int4,
                 last_error = f.error,
-                next_at = now() + make_interval(secs => least($4, $5 * power(2::float8, least(o.attempts, 30)))),
-                parked_at = CASE WHEN f.counts AND o.attempts + 1 >= $6 THEN now() END
-           FROM unnest($1::int8[], $2::text[], $3::bool[]) AS f (id, error, counts)
+                next_at = now() + make_interval(secs => least($5, $6 * power(2::float8, least(30,
+                              CASE WHEN f.throttled THEN greatest(o.throttled, o.attempts) ELSE o.attempts END)))),
+                parked_at = CASE WHEN f.counts AND o.attempts + 1 >= $7 THEN now() END
+           FROM unnest($1::int8[], $2::text[], $3::bool[], $4::bool[]) AS f (id, error, counts, throttled)
           WHERE o.id = f.id
          RETURNING o.event_id, o.name, o.attempts, o.parked_at IS NOT NULL AS parked";
 }
@@ -160,6 +163,8 @@ pub(crate) struct Failed {
     pub(crate) error: String,
     /// Whether it is held against the event.
     pub(crate) counts: bool,
+    /// Whether there was no room for it.
+    pub(crate) throttled: bool,
 }
 
 /// The events to publish now, tenants in turn after this one; none for anybody but the holder of the lease.
@@ -184,6 +189,7 @@ pub(crate) async fn postpone(
         return Ok(Vec::new());
     }
     let counts = failed.iter().map(|one| one.counts).collect();
+    let throttled = failed.iter().map(|one| one.throttled).collect();
     let (ids, errors) = failed.into_iter().map(|one| (one.id, one.error)).unzip();
     let ceiling = if may_park {
         i32::try_from(settings.publications).unwrap_or(i32::MAX)
@@ -191,6 +197,6 @@ pub(crate) async fn postpone(
         i32::MAX
     };
     let pauses = (LONGEST_PAUSE.as_secs_f64(), settings.backoff.as_secs_f64());
-    tx.all(&POSTPONE, (ids, errors, counts, pauses.0, pauses.1, ceiling))
-        .await
+    let params = (ids, errors, counts, throttled, pauses.0, pauses.1, ceiling);
+    tx.all(&POSTPONE, params).await
 }

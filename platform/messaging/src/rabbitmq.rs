@@ -11,6 +11,7 @@
 mod backoff;
 mod dead;
 mod declare;
+mod desk;
 mod error;
 mod headers;
 mod held;
@@ -20,6 +21,7 @@ mod lanes;
 mod link;
 mod publisher;
 mod queues;
+mod reading;
 mod render;
 mod settings;
 
@@ -34,6 +36,7 @@ use lapin::uri::AMQPUri;
 use plaza_kernel::topology::Topology;
 use plaza_kernel::{Failure as _, Kind, TenantId};
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::link::Link;
@@ -62,7 +65,7 @@ impl RabbitMq {
     /// Connects to nothing yet.
     ///
     /// # Errors
-    /// When the URL is not `amqp://user:password@host:port/vhost` or `amqps://…`. The error does not repeat it.
+    /// When the URL is not `amqp://user:password@host:port/vhost` or `amqps://…`.
     pub fn new(
         url: &SecretString,
         topology: &'static Topology,
@@ -162,7 +165,7 @@ impl RabbitMq {
     }
 
     /// One window: the answers to these events of the batch, and whether the broker is away.
-    async fn wave(&self, wave: &[&Envelope]) -> (Publish, bool) {
+    async fn wave(&self, wave: &[&Envelope], until: Instant) -> (Publish, bool) {
         let mut answers: Vec<Option<Result<Taken, TransportError>>> = Vec::with_capacity(wave.len());
         let mut messages = Vec::with_capacity(wave.len());
         for envelope in wave {
@@ -174,7 +177,7 @@ impl RabbitMq {
                 Err(error) => answers.push(Some(Err(error))),
             }
         }
-        let confirms = self.publisher.window(messages).await;
+        let confirms = self.publisher.window(messages, Some(until)).await;
         let away = confirms
             .iter()
             .any(|confirm| matches!(confirm, Err(error) if error.kind() == Kind::Unavailable));
@@ -194,18 +197,20 @@ impl RabbitMq {
 impl Transport for RabbitMq {
     /// Windows of events of different keys: what a key has second waits until the first is confirmed. So a broker that
     /// refuses the first, or goes away in between, never has the second without it.
-    fn publish<'a>(&'a self, batch: &'a [Envelope]) -> BoxFuture<'a, Publish> {
+    ///
+    /// A batch of one key is as many windows as events. When the time is over, those that were confirmed are answered so.
+    fn publish<'a>(&'a self, batch: &'a [Envelope], until: Instant) -> BoxFuture<'a, Publish> {
         async move {
             let mut answers: HashMap<usize, Result<Taken, TransportError>> =
                 HashMap::with_capacity(batch.len());
             let mut blocked: HashSet<(Option<TenantId>, &str)> = HashSet::new();
             let mut left: Vec<usize> = (0..batch.len()).collect();
-            while !left.is_empty() {
+            while !left.is_empty() && Instant::now() < until {
                 let mut lanes = HashSet::new();
                 let (wave, later): (Vec<usize>, Vec<usize>) =
                     left.into_iter().partition(|at| lanes.insert(batch[*at].lane()));
                 let events: Vec<&Envelope> = wave.iter().map(|at| &batch[*at]).collect();
-                let (taken, away) = self.wave(&events).await;
+                let (taken, away) = self.wave(&events, until).await;
                 for (at, answer) in wave.iter().zip(taken) {
                     if answer.is_err() {
                         blocked.insert(batch[*at].lane());
@@ -215,7 +220,11 @@ impl Transport for RabbitMq {
                 left = if away { Vec::new() } else { later };
                 left.retain(|at| !blocked.contains(&batch[*at].lane()));
             }
-            let behind = || Err(TransportError::away("what came before it was not taken"));
+            let behind = || {
+                Err(TransportError::away(
+                    "the broker or what came before it took too long",
+                ))
+            };
             (0..batch.len())
                 .map(|at| answers.remove(&at).unwrap_or_else(behind))
                 .collect()
@@ -226,7 +235,7 @@ impl Transport for RabbitMq {
 
 /// What the URL says, with our own patience.
 fn address(url: &SecretString, settings: &RabbitMqSettings) -> Result<AMQPUri, RabbitMqError> {
-    let mut uri: AMQPUri = url.expose_secret().parse().map_err(RabbitMqError::Address)?;
+    let mut uri: AMQPUri = url.expose_secret().parse().map_err(|_| RabbitMqError::Address)?;
     let milliseconds = settings.connect.as_millis();
     uri.query.connection_timeout = Some(u64::try_from(milliseconds).unwrap_or(u64::MAX));
     uri.query.heartbeat = Some(

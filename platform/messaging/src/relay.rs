@@ -2,7 +2,8 @@
 //!
 //! One round is: take the lease and read what is due (one transaction), publish, delete what was acknowledged and
 //! give the lease back (one transaction). A crash between the last two publishes again, which consumers recognise.
-//! Whoever lost the lease stops: the publication is dropped when the lease runs out.
+//! Whoever lost the lease stops: shortly before the lease runs out the transport says what was kept by then, and when it
+//! runs out the publication is dropped.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::future::join;
 use plaza_database::{Database, DatabaseError};
-use plaza_kernel::{Clock, TenantId};
+use plaza_kernel::{Clock, Kind, TenantId};
 use plaza_telemetry::trace::{self, TraceContext};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,8 @@ use crate::{Envelope, MessagingSettings, Publish, Taken, Transport, lease, outbo
 /// A row is parked only if something else was kept not longer ago than this: when the transport is away, nothing is
 /// given up, whether or not it says that it is away.
 const TRANSPORT_WORKS: Duration = Duration::from_secs(300);
+/// The share of a lease that is left for writing down what was published.
+const WRITING: u32 = 10;
 
 /// Relays the outbox of one service.
 pub(crate) struct Relay {
@@ -116,12 +119,16 @@ impl Relay {
         *self.served.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Publishes while the lease lasts. After that nothing is known of the batch, and it is offered again.
+    /// Publishes while the lease lasts. A transport that does not answer until then has kept nothing that is known: the
+    /// batch is offered again.
     async fn publish(&self, batch: &[Envelope], lease_ends: Instant) -> Option<Publish> {
         if batch.is_empty() {
             return Some(Vec::new());
         }
-        let answers = timeout_at(lease_ends, self.transport.publish(batch)).await.ok();
+        let until = lease_ends - self.settings.lease / WRITING;
+        let answers = timeout_at(lease_ends, self.transport.publish(batch, until))
+            .await
+            .ok();
         if answers.is_none() {
             tracing::warn!(service = %self.database.service(), events = batch.len(), "the lease ran out while publishing");
         }
@@ -207,6 +214,7 @@ impl Settlement {
                         id: *id,
                         error: crate::error_text::chain(&error),
                         counts: !error.passes(),
+                        throttled: error.kind() == Kind::Throttled,
                     });
                 }
             }

@@ -29,7 +29,7 @@ pub struct MessagingSettings {
 impl Default for MessagingSettings {
     fn default() -> Self {
         Self {
-            batch: 200,
+            batch: 500,
             poll: Duration::from_millis(500),
             delays: [10, 60, 600, 600].map(Duration::from_secs).to_vec(),
             lease: Duration::from_secs(10),

@@ -25,7 +25,8 @@ pub(crate) struct Subscription {
 
 /// A consumer of any event: it reads the body itself.
 pub(crate) trait Handler: Send + Sync {
-    /// Decodes and consumes. A body that cannot be read, or of another version, is refused for good.
+    /// Decodes and consumes. Another event, another version, or a body that cannot be read is refused for good: somebody
+    /// else may have bound the consumer's queue to more than its event.
     fn handle<'a>(
         &'a self,
         tx: &'a TenantTx,
@@ -40,6 +41,10 @@ impl<C: Consumer> Handler for C {
         envelope: &'a Envelope,
     ) -> BoxFuture<'a, Result<(), Unconsumed>> {
         async move {
+            if envelope.name != C::Event::NAME {
+                let known = C::Event::NAME;
+                return Err(Unconsumed::permanent(format!("it is no {known}")));
+            }
             if envelope.version != C::Event::VERSION {
                 let known = C::Event::VERSION;
                 return Err(Unconsumed::permanent(format!(

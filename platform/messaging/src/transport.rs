@@ -4,6 +4,7 @@ use std::error::Error;
 
 use futures_util::future::BoxFuture;
 use plaza_kernel::Kind;
+use tokio::time::Instant;
 
 use crate::Envelope;
 
@@ -66,7 +67,10 @@ pub trait Transport: Send + Sync + 'static {
     /// Hands over a batch, in order per key, and says for each whether it is kept.
     ///
     /// After a message that could not be handed over, no later one of the same key may be taken; the relay offers
-    /// them again, the failed one first. The call may be dropped half-way and a message may be offered again
-    /// although it was taken: consumers recognise a repetition by its id.
-    fn publish<'a>(&'a self, batch: &'a [Envelope]) -> BoxFuture<'a, Publish>;
+    /// them again, the failed one first. A message may be offered again although it was taken: consumers recognise a
+    /// repetition by its id.
+    ///
+    /// A transport that takes long answers by `until` with what is known then, and for the rest with an error that
+    /// passes: so much is done. Soon after that the call is dropped, and all of it is offered again.
+    fn publish<'a>(&'a self, batch: &'a [Envelope], until: Instant) -> BoxFuture<'a, Publish>;
 }

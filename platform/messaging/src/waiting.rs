@@ -13,6 +13,7 @@ use plaza_database::{Database, DatabaseError, TenantTx, row, statements};
 use plaza_kernel::{EventId, TenantId};
 
 use crate::attempt::Claim;
+use crate::tries;
 
 /// How often those behind an event that is due come again before it is given up.
 const ROUNDS: i32 = 3;
@@ -68,6 +69,8 @@ pub(crate) struct Place {
     pub(crate) consumer: &'static str,
     pub(crate) event: EventId,
     pub(crate) key: String,
+    /// Its tries are counted beside it.
+    pub(crate) counted: bool,
 }
 
 impl Claim for Place {
@@ -78,11 +81,15 @@ impl Claim for Place {
         let params = (self.tenant, self.consumer.to_owned(), self.key.clone());
         match tx.optional(&HEAD, params).await? {
             Some(head) if head.event_id == self.event => {
-                tx.execute(&REMOVE, self.named(self.event)).await?;
-                Ok(None)
+                tx.execute(&REMOVE, self.named()).await?;
             }
-            obstacle => Ok(obstacle),
+            Some(obstacle) => return Ok(Some(obstacle)),
+            None => {}
         }
+        if self.counted {
+            tries::end(tx, self).await?;
+        }
+        Ok(None)
     }
 }
 
@@ -94,7 +101,12 @@ impl Head {
 }
 
 impl Place {
-    fn named(&self, event: EventId) -> (TenantId, String, EventId) {
+    /// How its rows are found.
+    pub(crate) fn named(&self) -> (TenantId, String, EventId) {
+        self.named_as(self.event)
+    }
+
+    fn named_as(&self, event: EventId) -> (TenantId, String, EventId) {
         (self.tenant, self.consumer.to_owned(), event)
     }
 
@@ -105,7 +117,7 @@ impl Place {
         attempts: i32,
         delay: Duration,
     ) -> Result<(), DatabaseError> {
-        let (tenant, consumer, event) = self.named(self.event);
+        let (tenant, consumer, event) = self.named();
         let params = (
             tenant,
             consumer,
@@ -130,7 +142,7 @@ impl Place {
         head: &Head,
         delay: Duration,
     ) -> Result<bool, DatabaseError> {
-        let (tenant, consumer, event) = self.named(self.event);
+        let (tenant, consumer, event) = self.named();
         let params = (
             tenant,
             consumer,
@@ -145,7 +157,7 @@ impl Place {
         let (rounds,) = tx.one(&BEHIND, params).await?;
         let comes = rounds <= ROUNDS;
         if !comes {
-            tx.execute(&REMOVE, self.named(head.event_id)).await?;
+            tx.execute(&REMOVE, self.named_as(head.event_id)).await?;
             let consumer = self.consumer;
             tracing::error!(consumer, event = %head.event_id, "an event left its retry queue unseen; its key goes on without it");
         }
@@ -157,7 +169,7 @@ impl Place {
     pub(crate) async fn remove(&self, database: &Database) -> Result<(), DatabaseError> {
         database
             .begin(self.tenant)
-            .execute_and_commit(&REMOVE, self.named(self.event))
+            .execute_and_commit(&REMOVE, self.named())
             .await?;
         Ok(())
     }

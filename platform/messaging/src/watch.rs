@@ -47,6 +47,10 @@ statements! {
     /// Forgets what left a broker's retry queue unseen and was followed by nothing of its key.
     system static FORGET_WAITING: (DateTime<Utc>,) => () =
         "DELETE FROM waiting WHERE due_at < $1";
+
+    /// Forgets the tries of what left its queue unseen.
+    system static FORGET_TRIES: (DateTime<Utc>,) => () =
+        "DELETE FROM tries WHERE noted_at < $1";
 }
 
 /// Watches over one service.
@@ -132,6 +136,7 @@ impl Watch {
             let deleted = tx.execute(&FORGET, (before, CLEAN_BATCH)).await?;
             tx.execute(&FORGET_REPLAYED, (before,)).await?;
             tx.execute(&FORGET_WAITING, (before,)).await?;
+            tx.execute(&FORGET_TRIES, (before,)).await?;
             tx.commit().await?;
             if deleted < CLEAN_BATCH.unsigned_abs() {
                 return Ok(());

@@ -14,7 +14,7 @@ use tonic::service::Routes;
 use tower::Service;
 use tracing::{Instrument, Span, field};
 
-use crate::carried::{Carried, carry};
+use crate::carried::{Carried, exactly};
 use crate::directory::MayCall;
 use crate::message_limit::MessageLimit;
 use crate::{Peer, RpcSettings, status};
@@ -66,7 +66,8 @@ impl Callee {
             follow(&span, request.headers(), &carried);
         }
         let (deadline, begun) = (carried.deadline, Instant::now());
-        let work = carry(carried.clone(), self.work(request, carried, peer)).instrument(span.clone());
+        // The peer says for whom; in process too, where the caller's own work is around this.
+        let work = exactly(carried.clone(), self.work(request, carried, peer)).instrument(span.clone());
         // Work that panics leaves nothing behind that this process would use again: stores roll back when dropped.
         let response = match within(deadline, AssertUnwindSafe(work).catch_unwind()).await {
             Some(Ok(response)) => without_internals(response, &span),
@@ -79,6 +80,7 @@ impl Callee {
                 status::deadline_exceeded().into_http()
             }
         };
+        span.record("rpc.grpc.status_code", status::number(response.headers()));
         let outcome = status::outcome(response.headers());
         metrics::histogram!("plaza_rpc_seconds", "method" => method, "outcome" => outcome)
             .record(begun.elapsed());
@@ -133,14 +135,23 @@ pub(crate) fn names(path: &str) -> (&str, &str) {
         .unwrap_or(("", path))
 }
 
+/// What a call is called in a trace: `plaza.access.v1.Access/Grants`.
+pub(crate) fn span_name(path: &str) -> &str {
+    path.strip_prefix('/').unwrap_or(path)
+}
+
 fn server_span(path: &str, peer: &Peer) -> Span {
     let (service, method) = names(path);
+    // Names and attributes: OpenTelemetry's semantic conventions for RPC and gRPC spans.
     tracing::info_span!(
         "rpc.server",
+        rpc.system = "grpc",
         rpc.service = service,
         rpc.method = method,
         peer = peer.service.as_str(),
         request_id = field::Empty,
+        rpc.grpc.status_code = field::Empty,
+        otel.name = span_name(path),
         otel.kind = "server",
         otel.status_code = field::Empty,
     )

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Request};
-use plaza_kernel::{Caller, RequestId, Scope};
+use plaza_kernel::{Caller, RequestId};
 use tokio::time::Instant;
 
 use crate::timeout;
@@ -28,21 +28,32 @@ tokio::task_local! {
 
 /// Runs a piece of work; the calls that it makes carry this on. A task that it spawns does not.
 ///
-/// Work for a person stays that person's tenant's: who is named from another tenant is not believed, and the calls go on in
-/// the name of the person there was.
+/// Work for a person stays that person's: work in it that names nobody goes on in the name of the person there was, and so
+/// does work that names a person of another tenant, who is not believed. What a service does by itself in between says
+/// so: [`carry_as_service`].
 pub fn carry<F: Future>(mut carried: Carried, work: F) -> impl Future<Output = F::Output> {
-    if carried.caller.is_some() {
-        let now = CARRIED.try_with(|now| now.caller.clone()).ok().flatten();
-        if now.is_some() && scope(now.as_ref()) != scope(carried.caller.as_ref()) {
-            tracing::error!("work for a person tried to turn to a person of another tenant");
-            carried.caller = now;
+    if let Some(now) = CARRIED.try_with(|now| now.caller.clone()).ok().flatten() {
+        let is_same_scope = |caller: &Caller| caller.scope() == now.scope();
+        if !carried.caller.as_ref().is_some_and(is_same_scope) {
+            if carried.caller.is_some() {
+                tracing::error!("work for a person tried to turn to a person of another tenant");
+            }
+            carried.caller = Some(now);
         }
     }
-    CARRIED.scope(carried, work)
+    exactly(carried, work)
 }
 
-fn scope(caller: Option<&Caller>) -> Option<Scope> {
-    caller.map(Caller::scope)
+/// Runs a piece of work that a service does by itself, whomever the work around it is for: its calls pass on nobody, and
+/// have all rights of the service. So it is for what the person's rights do not decide about.
+pub fn carry_as_service<F: Future>(carried: Carried, work: F) -> impl Future<Output = F::Output> {
+    let caller = None;
+    exactly(Carried { caller, ..carried }, work)
+}
+
+/// Runs a piece of work that came in with this, whatever the work around it is.
+pub(crate) fn exactly<F: Future>(carried: Carried, work: F) -> impl Future<Output = F::Output> {
+    CARRIED.scope(carried, work)
 }
 
 /// What the work at hand was told to carry on.

@@ -27,7 +27,7 @@ mod status;
 mod timeout;
 
 pub use addresses::{AddressError, Addresses, Chosen, HealthSettings};
-pub use carried::{Carried, carried, carry};
+pub use carried::{Carried, carried, carry, carry_as_service};
 pub use directory::{Directory, MayCall, RpcSettings, Transport};
 pub use error::RpcError;
 pub use internal::{

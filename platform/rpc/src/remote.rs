@@ -19,7 +19,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tracing::{Instrument, Span, field};
 
-use crate::callee::{TRACEPARENT, names, within};
+use crate::callee::{TRACEPARENT, names, span_name, within};
 use crate::message_limit::MessageLimit;
 use crate::{Addresses, Chosen, INTERNAL_TOKEN, RpcSettings, status, timeout};
 use answer::Answer;
@@ -79,8 +79,11 @@ impl Remote {
         let (service, method) = names(request.uri().path());
         let span = tracing::info_span!(
             "rpc.client",
+            rpc.system = "grpc",
             rpc.service = service,
             rpc.method = method,
+            rpc.grpc.status_code = field::Empty,
+            otel.name = span_name(request.uri().path()),
             otel.kind = "client",
             otel.status_code = field::Empty,
         );
@@ -91,7 +94,9 @@ impl Remote {
                 Err(refusal) => refusal.into_http(),
             }
         };
-        call.instrument(span).await
+        let answer = call.instrument(span.clone()).await;
+        span.record("rpc.grpc.status_code", status::number(answer.headers()));
+        answer
     }
 
     /// The call as it can be sent, and sent again. Calls have one message: the contracts know no streams of questions.

@@ -61,6 +61,12 @@ pub(crate) fn outcome(headers: &HeaderMap) -> &'static str {
         .map_or("other", |(_, known, _)| *known)
 }
 
+/// The number of the status, as far as the head of an answer says: what comes to its end without a fault is 0.
+pub(crate) fn number(headers: &HeaderMap) -> i64 {
+    let code = headers.get("grpc-status").and_then(|code| code.to_str().ok());
+    code.and_then(|code| code.parse().ok()).unwrap_or_default()
+}
+
 /// A status of a kind with a code and a text that a stranger may read.
 pub(crate) fn status(kind: Kind, code: &'static str, text: impl Into<String>) -> Status {
     let (name, grpc) = KINDS

@@ -20,7 +20,8 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// A running HAProxy on the loopback address; ends when it is dropped.
 ///
-/// It asks every backend for `/readyz` each 200 ms; one bad answer takes it out and one good answer puts it in. A request
+/// It asks every backend for `/readyz` each 200 ms; one bad answer takes it out and one good answer puts it in. A late one is no
+/// bad one: a busy machine would take all of them out. A request
 /// whose connection cannot be made goes to another backend (`option redispatch`); one that was sent is never sent again.
 pub struct Haproxy {
     address: SocketAddr,
@@ -194,7 +195,7 @@ defaults
     timeout connect 1s
     timeout client 60s
     timeout server 60s
-    timeout check 1s
+    timeout check 5s
     retries 3
     option redispatch 1
 frontend front

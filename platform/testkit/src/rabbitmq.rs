@@ -17,12 +17,14 @@
 mod broker;
 mod handshake;
 mod management;
+mod permissions;
 mod server;
 mod settings;
 mod shared;
 mod vhost;
 
 pub use broker::Broker;
+pub use permissions::{Permissions, Topics};
 pub use shared::{start_shared, stop_shared, url, usual_folder};
 pub use vhost::Vhost;
 

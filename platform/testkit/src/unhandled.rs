@@ -23,6 +23,9 @@ pub(crate) async fn unhandled(client: &Client) -> Result<Vec<String>, DatabaseEr
                     || coalesce(', ' || last_error, '')
                FROM {schema}.deliveries
               UNION ALL
+             SELECT '{schema}.waiting: an event of key ' || key || ' for ' || consumer || ', attempts ' || attempts
+               FROM {schema}.waiting
+              UNION ALL
              SELECT '{schema}.dead_letters: ' || name || ' for ' || consumer || ', ' || error
                FROM {schema}.dead_letters WHERE state = 'dead'"
         );

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use http_body::Body as _;
 use plaza_kernel::{Clock, Kind, RequestId};
 use plaza_telemetry::trace::{self, TraceContext};
@@ -42,22 +42,44 @@ pub fn outermost<S>(
 where
     S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
-    surrounded(service, clock, false)
+    surrounded(service, clock, Surroundings::default())
 }
 
-/// The same, for requests of those who may be trusted with their trace too.
+/// What a listener knows of its requests beforehand.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Surroundings {
+    /// They may say themselves which trace they belong to.
+    pub(crate) trust_trace: bool,
+    /// There may be gRPC calls among them, which have a span and a measurement of their own where their method is known
+    /// (`plaza_rpc`). For strangers to say so would be a way out of the log.
+    pub(crate) calls: bool,
+}
+
+/// The same, on a listener that knows more of its requests.
 pub(crate) fn surrounded<S>(
     service: S,
     clock: Clock,
-    trust_trace: bool,
+    surroundings: Surroundings,
 ) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
 where
     S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
     tower::service_fn(move |request| {
         let (service, clock) = (service.clone(), clock.clone());
-        async move { Ok(surround(service, &clock, trust_trace, request).await) }
+        async move {
+            if surroundings.calls && is_call(&request) {
+                return Ok(or_panicked(service.oneshot(request)).await);
+            }
+            Ok(surround(service, &clock, surroundings.trust_trace, request).await)
+        }
     })
+}
+
+/// Whether this is a gRPC call. What the front door passes on of strangers never is: that comes by HTTP/1.1.
+fn is_call(request: &Request) -> bool {
+    let kind = request.headers().get(header::CONTENT_TYPE);
+    request.version() == Version::HTTP_2
+        && kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
 async fn surround<S>(service: S, clock: &Clock, trust_trace: bool, mut request: Request) -> Response
@@ -81,16 +103,10 @@ where
     // The trace goes on, or begins here.
     trace::follow(&span, came_in(&mut request, trust_trace));
     let head_only = request.method() == Method::HEAD;
-    // A panic ends its request and nothing else.
-    let answer = AssertUnwindSafe(service.oneshot(request))
-        .catch_unwind()
+    let mut response = or_panicked(service.oneshot(request))
         .instrument(span.clone())
         .await;
     let _in_span = span.enter();
-    let mut response = match answer {
-        Ok(Ok(response)) => response,
-        Err(panic) => panicked(&*panic).into_response(),
-    };
     // Errors leave as problems that name the request and its trace, whoever made them.
     finish_problem(&mut response, &id, head_only);
     // The client learns the id even when it sent none.
@@ -132,6 +148,14 @@ fn identify(request: &mut Request, clock: &Clock) -> RequestId {
     }
     request.extensions_mut().insert(id.clone());
     id
+}
+
+/// A panic ends its request and nothing else.
+async fn or_panicked(answer: impl Future<Output = Result<Response, Infallible>>) -> Response {
+    match AssertUnwindSafe(answer).catch_unwind().await {
+        Ok(Ok(response)) => response,
+        Err(panic) => panicked(&*panic).into_response(),
+    }
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> ApiError {

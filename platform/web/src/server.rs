@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
-use crate::outermost::surrounded;
+use crate::outermost::{Surroundings, surrounded};
 use connection::{Client, Tracked};
 
 /// The address of who is at the other end of the connection, in the extensions of every request: the last proxy, if
@@ -100,8 +100,12 @@ pub async fn serve<S>(
     S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
     let listening = Arc::new(Listening::new(settings));
-    let trust_trace = listening.settings.internal || listening.settings.trust_trace_context;
-    let service = surrounded(service, clock, trust_trace);
+    let internal = listening.settings.internal;
+    let surroundings = Surroundings {
+        trust_trace: internal || listening.settings.trust_trace_context,
+        calls: internal,
+    };
+    let service = surrounded(service, clock, surroundings);
     tokio::select! {
         () = stop.cancelled() => {}
         () = accept(&listener, &listening, &service, tasks) => {}

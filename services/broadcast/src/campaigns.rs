@@ -153,12 +153,13 @@ impl StoredCampaign {
     /// Running to completed, if these counts of notification say so: it knows every planned message, and none of them
     /// will be sent any more.
     pub(crate) fn settle(&mut self, by_state: &BTreeMap<String, u64>) -> Option<CampaignStateChanged> {
-        let known: u64 = by_state.values().sum();
-        let open: u64 = ["queued", "leased", "unknown"]
+        let known = by_state
+            .values()
+            .fold(0, |sum: u64, count| sum.saturating_add(*count));
+        let is_open = ["queued", "leased", "unknown"]
             .iter()
-            .filter_map(|state| by_state.get(*state))
-            .sum();
-        let settled = self.state == CampaignState::Running && open == 0 && known >= self.to_send();
+            .any(|state| by_state.get(*state).is_some_and(|count| *count > 0));
+        let settled = self.state == CampaignState::Running && !is_open && known >= self.to_send();
         settled.then(|| self.enter(CampaignState::Completed))
     }
 
@@ -309,6 +310,8 @@ mod tests {
                 .settle(&counts(&[("delivered", 1), ("failed", 1), ("accepted", 1)]))
                 .is_some()
         );
+        let beyond_counting = counts(&[("delivered", u64::MAX), ("queued", u64::MAX)]);
+        assert!(running().settle(&beyond_counting).is_none());
         assert!(
             campaign(CampaignState::Planning, 3)
                 .settle(&counts(&[("delivered", 3)]))

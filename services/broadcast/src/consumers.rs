@@ -9,6 +9,9 @@ use crate::campaigns::settle::settle;
 use crate::{Broadcast, notification};
 
 /// Completes a campaign once notification has done all it was asked.
+///
+/// The counts are believed as they come: should somebody make them up, a running campaign is called completed early, and
+/// every message of it goes out all the same.
 pub struct CompleteCampaigns {
     clock: Clock,
 }

@@ -9,8 +9,29 @@ use plaza_messaging::{Consumer, Unconsumed, outbox};
 use crate::users::store;
 
 /// A tenant exists: its owner gets a membership, and an account without a password if there is none.
+///
+/// Whoever can write to the broker can say so of any tenant: one that has an owner gets no second one.
 pub(crate) struct ProvisionOwner {
     pub(crate) clock: Clock,
+}
+
+/// Why there is no owner by this event.
+#[derive(Debug, thiserror::Error)]
+enum NotProvisioned {
+    /// A tenant is created once, and for one person.
+    #[error("the tenant has another owner")]
+    OwnedByAnother,
+    #[error("database failed")]
+    Database(#[from] DatabaseError),
+}
+
+impl NotProvisioned {
+    fn unconsumed(self) -> Unconsumed {
+        match self {
+            Self::OwnedByAnother => Unconsumed::permanent(self),
+            Self::Database(error) => Unconsumed::retry(error),
+        }
+    }
 }
 
 impl Consumer for ProvisionOwner {
@@ -19,12 +40,17 @@ impl Consumer for ProvisionOwner {
 
     async fn consume(&self, tx: &TenantTx, event: &TenantCreated) -> Result<(), Unconsumed> {
         let email: Email = event.admin_email.parse().map_err(Unconsumed::permanent)?;
-        self.provision(tx, &email).await.map_err(Unconsumed::retry)
+        self.provision(tx, &email)
+            .await
+            .map_err(NotProvisioned::unconsumed)
     }
 }
 
 impl ProvisionOwner {
-    async fn provision(&self, tx: &TenantTx, email: &Email) -> Result<(), DatabaseError> {
+    async fn provision(&self, tx: &TenantTx, email: &Email) -> Result<(), NotProvisioned> {
+        if store::is_owned_by_another(tx, email).await? {
+            return Err(NotProvisioned::OwnedByAnother);
+        }
         let (now, role) = (self.clock.now(), SystemRole::Owner);
         let claimed = store::claim(tx, UserId::generate(&self.clock), email, now).await?;
         let user_id = claimed.user_id;

@@ -5,6 +5,3 @@ ALTER TABLE notification.messages ADD COLUMN traceparent text;
 
 -- Which senders nobody works is looked up over all tenants.
 SELECT plaza.system_may('notification.sender_leases', 'SELECT');
-
--- Doubt is resolved tenant by tenant. Next to nothing is written for it: few messages are ever unknown.
-CREATE INDEX messages_unknown_of_tenant ON notification.messages (tenant_id, due_at, id) WHERE state = 'unknown';

@@ -71,6 +71,7 @@ pub fn schema() -> Schema {
     let own = migrations![
         "V20261120120000__messages",
         "V20261121021233__fair_turns_and_traces",
+        "V20261121021234__doubt_of_a_tenant",
     ];
     Schema::new(NOTIFICATION, own)
         .with(plaza_messaging::migrations())

@@ -1,6 +1,7 @@
 //! Messages: the ladder of their states. No I/O here.
 
 pub(crate) mod http;
+mod outgoing;
 pub(crate) mod queue;
 pub(crate) mod store;
 

@@ -56,9 +56,7 @@ impl Services {
         directory: &Directory,
         permissions: &Permissions,
     ) -> anyhow::Result<()> {
-        let Ground {
-            config, keys, clock, ..
-        } = ground;
+        let Ground { config, clock, .. } = ground;
         let public_url = ground.public_url.clone();
         match database.service() {
             IDENTITY => {
@@ -71,7 +69,7 @@ impl Services {
                     database,
                     directory,
                     clock.clone(),
-                    keys.clone(),
+                    ground.keys()?,
                 ));
             }
             TENANCY => {
@@ -88,7 +86,7 @@ impl Services {
                     database,
                     directory,
                     clock.clone(),
-                    keys.clone(),
+                    ground.keys()?,
                 )?);
             }
             BROADCAST => {

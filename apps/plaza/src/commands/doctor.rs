@@ -3,11 +3,13 @@
 //! Read this file first; `doctor/report.rs` is what is printed, the other files are one area each.
 
 mod broker;
+mod broker_version;
 mod capacity;
 mod database;
 mod database_found;
 mod isolation;
 mod keys;
+mod left_over;
 mod machine;
 mod remote;
 mod report;

@@ -2,15 +2,15 @@
 
 use anyhow::Context;
 use futures_util::FutureExt;
+use plaza_contracts::services::ALL;
+use plaza_database::Databases;
 use plaza_kernel::EventId;
 use plaza_messaging::{DeadLetters, Letter, Which};
 
-use crate::assembly::{Assembly, transport};
+use crate::assembly::transport;
 use crate::commands::doctor::{BrokerFacts, BrokerProbe};
 use crate::config::{Config, Environment};
-use crate::hosting::Hosting;
-use crate::local::Attached;
-use crate::process::assemble;
+use crate::local::{Attached, Purpose};
 
 /// How many letters are listed of each queue.
 const LISTED: u32 = 500;
@@ -57,9 +57,9 @@ pub(crate) fn probe(config: &Config) -> anyhow::Result<Option<BrokerProbe>> {
         broker.close().await;
         let found = found?;
         Ok(BrokerFacts {
-            version: None,
             missing: found.missing,
             different: found.different,
+            queued: found.queued,
             dead: found.dead,
         })
     };
@@ -86,26 +86,24 @@ pub(crate) async fn letters(
     environment: &Environment,
     what: Letters,
 ) -> anyhow::Result<()> {
-    let attached = Attached::find(&mut config, environment).await?;
-    let assembly = assemble(
-        &config,
-        Some(&attached.local),
-        &Hosting::whole(),
-        &plaza_kernel::Clock::system(),
-        String::new(),
-    )?;
-    let done = act(&assembly, what).await;
-    if let Some(broker) = &assembly.broker {
+    let attached = Attached::find(&mut config, environment, Purpose::Look(&ALL)).await?;
+    let databases = Databases::new(attached.local.database.clone())?;
+    let each = ALL.map(|service| {
+        let login = config.logins.get(&service).cloned().unwrap_or_default();
+        databases.of(service, login)
+    });
+    let broker = transport::broker(&config.events, &transport::settings(&config.events))?;
+    let each = each.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let done = act(&DeadLetters::new(each, broker.clone()), what).await;
+    if let Some(broker) = broker {
         broker.close().await;
     }
-    assembly.directory.close();
-    drop(assembly);
+    drop(databases);
     attached.release().await?;
     done
 }
 
-async fn act(assembly: &Assembly, what: Letters) -> anyhow::Result<()> {
-    let letters = DeadLetters::new(assembly.databases().to_vec(), assembly.broker.clone());
+async fn act(letters: &DeadLetters, what: Letters) -> anyhow::Result<()> {
     match what {
         Letters::List { queue } => {
             let found = letters.list(queue.as_deref(), LISTED).await?;

@@ -19,7 +19,7 @@ use super::operator::Operator;
 use crate::assembly::Assembly;
 use crate::config::{Config, Environment};
 use crate::hosting::Hosting;
-use crate::local::Attached;
+use crate::local::{Attached, Purpose};
 use crate::process::assemble;
 
 /// Imports a file into a tenant and waits for the end of it.
@@ -36,7 +36,7 @@ pub(crate) async fn run(
     if !file.is_file() {
         bail!("{} is not a file", file.display());
     }
-    let attached = Attached::find(&mut config, environment).await?;
+    let attached = Attached::find(&mut config, environment, Purpose::Parts(&Hosting::whole())).await?;
     let assembly = assemble(
         &config,
         Some(&attached.local),

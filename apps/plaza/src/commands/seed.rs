@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::operator::Operator;
 use crate::config::{Config, Environment};
 use crate::hosting::Hosting;
-use crate::local::Attached;
+use crate::local::{Attached, Purpose};
 use crate::process::assemble;
 
 /// Recipients whose numbers are kept free for fiction. The simulator tells of the last one that she cannot be reached.
@@ -26,7 +26,7 @@ const RECIPIENTS: &[(&str, &str, &str)] = &[
 /// # Errors
 /// When there is one already, or the database is away.
 pub(crate) async fn run(mut config: Config, environment: &Environment) -> anyhow::Result<()> {
-    let attached = Attached::find(&mut config, environment).await?;
+    let attached = Attached::find(&mut config, environment, Purpose::Parts(&Hosting::whole())).await?;
     config.notification.development_sender = config.development.simulator;
     let mut assembly = assemble(
         &config,

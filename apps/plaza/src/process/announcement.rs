@@ -13,15 +13,20 @@ use secrecy::ExposeSecret;
 
 use crate::addresses::Addresses;
 use crate::assembly::Assembly;
+use crate::hosting::Duty;
 use crate::secrets::write_private;
 
-/// Prints the link that makes the first administrator, and keeps it in a file that only the operator can read; once
-/// it was used, neither. Where identity is served from, and nowhere else.
+/// Keeps the link that makes the first administrator in a file that only the operator can read, and says so; once it
+/// was used, neither. Where identity is served from, and nowhere else.
+///
+/// Whoever holds the link becomes administrator. On a laptop the terminal is the operator's and shows it; what a server
+/// prints is collected, kept and read by many: it is told there where the link is.
 ///
 /// # Errors
 /// When the link cannot be made or the file not be written.
 pub(super) async fn offer_setup_link(
     assembly: &Assembly,
+    duty: &Duty,
     folder: &Path,
     public_url: &str,
 ) -> anyhow::Result<()> {
@@ -42,7 +47,10 @@ pub(super) async fn offer_setup_link(
         Some(token) => {
             let link = format!("{public_url}/setup?token={}", token.expose_secret());
             write_private(&path, &format!("{link}\n"))?;
-            println!("setup link: {link}");
+            match duty {
+                Duty::Up => println!("setup link: {link}"),
+                Duty::Serve(_) | Duty::Work(_) => println!("setup link: read it in {}", path.display()),
+            }
         }
         None if path.exists() => std::fs::remove_file(&path)?,
         None => {}

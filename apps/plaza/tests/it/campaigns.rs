@@ -14,7 +14,7 @@ use crate::story;
 const SECRET: &str = "what both sides know";
 
 /// Everybody who can be reached reads.
-const READERS: [(&str, &str); 2] = [
+pub(crate) const READERS: [(&str, &str); 2] = [
     ("PLAZA_SIMULATOR__READ_RATE", "1.0"),
     ("PLAZA_SIMULATOR__FAILURE_RATE", "0.0"),
 ];
@@ -60,7 +60,7 @@ async fn every_recipient_of_a_campaign_ends_as_it_has_to_in_pieces() {
     fleet.stop().await;
 }
 
-async fn every_recipient_ends_as_it_has_to(plaza: &impl Front, simulator: &Api) {
+pub(crate) async fn every_recipient_ends_as_it_has_to(plaza: &impl Front, simulator: &Api) {
     let admin = story::administrator(plaza).await;
     let owner = story::tenant(&admin, "acme").await.owner;
 

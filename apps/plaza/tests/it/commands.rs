@@ -1,5 +1,10 @@
-//! The commands beside `plaza` itself.
+//! The commands beside `plaza` itself. Those that act on a Plaza do so on one process and on its parts.
 
+use std::process::Output;
+
+use serde_json::json;
+
+use crate::front::{Front, Running, Topology};
 use crate::plaza::{Plaza, bare, complaint, folder, output, printed};
 use crate::story::{self, testdata};
 
@@ -45,28 +50,43 @@ async fn a_worker_of_no_service_is_told_which_there_are() {
 }
 
 #[tokio::test]
-async fn recipients_are_imported_from_the_command_line_beside_a_running_plaza_and_without_one() {
-    let mut plaza = Plaza::start().await;
-    let admin = story::administrator(&plaza).await;
-    let acme = story::tenant(&admin, "acme").await;
-    let (large, latin) = (
-        testdata("recipients-10k.csv"),
-        testdata("recipients-semicolon-latin1.csv"),
+async fn a_server_of_no_service_is_told_which_there_are() {
+    let told = complaint(&output(bare(&["serve", "gateway", "nonsense"])).await);
+    assert_eq!(
+        told,
+        "plaza: `nonsense` is not a service; there are gateway, identity, tenancy, access, notification, broadcast\n"
     );
-    let (large, latin) = (large.to_str().unwrap(), latin.to_str().unwrap());
+}
 
+#[tokio::test]
+async fn recipients_are_imported_from_the_command_line_beside_a_running_plaza_and_without_one() {
+    let mut plaza = Running::start(Topology::OneProcess).await;
+    recipients_are_imported_beside_it_and_without_it(&mut plaza).await;
+    plaza.stop().await;
+}
+
+/// And the demo on the same parts, before they run again.
+#[tokio::test]
+async fn the_commands_act_on_the_parts_of_a_plaza_and_on_what_they_left_in_pieces() {
+    let mut plaza = Running::start(Topology::Pieces).await;
+    a_tenant_that_is_not_there_is_named(&plaza).await;
+    recipients_are_imported_beside_it_and_without_it(&mut plaza).await;
+    plaza.stop().await;
+    the_demo_is_made_without_it_and_can_work(&mut plaza).await;
+    plaza.stop().await;
+}
+
+/// It runs before and after.
+async fn recipients_are_imported_beside_it_and_without_it(plaza: &mut Running) {
+    let admin = story::administrator(plaza).await;
+    let acme = story::tenant(&admin, "acme").await;
     let told = printed(
-        &plaza
-            .run(&[
-                "import",
-                "recipients",
-                large,
-                "--tenant",
-                "acme",
-                "--country",
-                "DE",
-            ])
-            .await,
+        &import(
+            plaza,
+            "recipients-10k.csv",
+            &["--tenant", "acme", "--country", "DE"],
+        )
+        .await,
     );
     for (class, count) in [
         ("valid", 9500),
@@ -87,18 +107,27 @@ async fn recipients_are_imported_from_the_command_line_beside_a_running_plaza_an
     );
 
     plaza.stop().await;
-    let told = printed(
-        &plaza
-            .run(&["import", "recipients", latin, "--tenant", "acme"])
-            .await,
-    );
+    let told = printed(&import(plaza, "recipients-semicolon-latin1.csv", &["--tenant", "acme"]).await);
     assert!(told.contains(&format!("{:<24} 200\n", "valid")), "{told}");
-    assert!(plaza.postmaster().is_none(), "what the command started, it stops");
+    if let Running::OneProcess(plaza) = plaza {
+        assert!(plaza.postmaster().is_none(), "what the command started, it stops");
+    }
 
-    plaza.restart().await;
+    plaza.restart_all().await;
     let owner = plaza.api().with_token(acme.owner.token().unwrap());
     assert_eq!(owner.all("/api/v1/broadcast/recipients").await.len(), 9700);
-    plaza.stop().await;
+}
+
+/// `plaza import recipients` of a file of the repository.
+async fn import(plaza: &Running, file: &str, further: &[&str]) -> Output {
+    let file = testdata(file);
+    let arguments = ["import", "recipients", file.to_str().unwrap()];
+    plaza.run(&[&arguments, further].concat()).await
+}
+
+async fn a_tenant_that_is_not_there_is_named(plaza: &Running) {
+    let told = complaint(&import(plaza, "recipients-semicolon-latin1.csv", &["--tenant", "nobody"]).await);
+    assert!(told.contains("plaza: tenant `nobody`: "), "{told}");
 }
 
 #[tokio::test]
@@ -112,14 +141,11 @@ async fn an_import_into_nowhere_or_of_nothing_says_so() {
     assert_eq!(told, "plaza: nothing.csv is not a file\n");
     assert!(!plaza.data().exists(), "nothing was begun");
 
-    let latin = testdata("recipients-semicolon-latin1.csv");
-    let latin = latin.to_str().unwrap();
-    let told = complaint(
-        &plaza
-            .run(&["import", "recipients", latin, "--tenant", "nobody"])
-            .await,
-    );
-    assert!(told.contains("plaza: tenant `nobody`: "), "{told}");
+    let plaza = Running::OneProcess(plaza);
+    a_tenant_that_is_not_there_is_named(&plaza).await;
+    let Running::OneProcess(plaza) = plaza else {
+        unreachable!()
+    };
     assert!(
         plaza.postmaster().is_none(),
         "what the command started, it stops, also when it fails"
@@ -128,7 +154,13 @@ async fn an_import_into_nowhere_or_of_nothing_says_so() {
 
 #[tokio::test]
 async fn the_demo_has_a_random_password_that_is_printed_once() {
-    let mut plaza = Plaza::builder().prepare(folder());
+    let mut plaza = Running::OneProcess(Plaza::builder().prepare(folder()));
+    the_demo_is_made_without_it_and_can_work(&mut plaza).await;
+    plaza.stop().await;
+}
+
+/// It does not run before, and runs after.
+async fn the_demo_is_made_without_it_and_can_work(plaza: &mut Running) {
     let told = printed(&plaza.run(&["seed", "demo"]).await);
     let line = told
         .lines()
@@ -136,8 +168,8 @@ async fn the_demo_has_a_random_password_that_is_printed_once() {
         .unwrap();
     let password = line.strip_suffix("   (shown once)").unwrap();
 
-    plaza.restart().await;
-    let login = serde_json::json!({"email": "owner@demo.example", "password": password});
+    plaza.restart_all().await;
+    let login = json!({"email": "owner@demo.example", "password": password});
     let pair = plaza.api().post("/api/v1/auth/login", login).await.ok();
     let owner = plaza.api().with_token(pair["access_token"].as_str().unwrap());
     assert_eq!(owner.get("/api/v1/auth/me").await.ok()["role"], "owner");
@@ -151,5 +183,4 @@ async fn the_demo_has_a_random_password_that_is_printed_once() {
 
     let told = complaint(&plaza.run(&["seed", "demo"]).await);
     assert!(told.contains("409"), "{told}");
-    plaza.stop().await;
 }

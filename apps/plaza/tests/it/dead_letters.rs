@@ -93,10 +93,7 @@ impl Poisoned {
     }
 
     async fn run(&self, arguments: &[&str]) -> Output {
-        match &self.plaza {
-            Running::OneProcess(plaza) => plaza.run(arguments).await,
-            Running::Pieces(fleet) => fleet.run(arguments).await,
-        }
+        self.plaza.run(arguments).await
     }
 
     async fn letters(&self) -> Vec<Letter> {

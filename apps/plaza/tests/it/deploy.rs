@@ -3,114 +3,18 @@
 //! The files of containers cannot be run here. What can be wrong in them without anybody noticing is what the program is
 //! told: a command, a variable, an address. That is read out of the files and given to the program.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+mod files;
+mod started;
 
-use serde_yaml_ng::Value;
-use tempfile::TempDir;
+use std::collections::BTreeSet;
+
+use plaza_testkit::TestDatabase;
+use secrecy::ExposeSecret;
 
 use crate::fleet::SERVICES;
 use crate::plaza::{bare, folder, output, printed};
-
-/// Generous: a debug build on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(90);
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-fn read(path: &str) -> String {
-    std::fs::read_to_string(root().join(path)).unwrap()
-}
-
-/// A container of Plaza, as `compose.yaml` has it.
-struct Container {
-    name: String,
-    command: Vec<String>,
-    variables: BTreeMap<String, String>,
-    published: bool,
-}
-
-impl Container {
-    fn serves(&self, service: &str) -> bool {
-        self.command == ["serve", service]
-    }
-}
-
-/// `deploy/` with secrets of its own.
-struct Deployment {
-    compose: Value,
-    secrets: TempDir,
-}
-
-impl Deployment {
-    fn new() -> Self {
-        let mut compose: Value = serde_yaml_ng::from_str(&read("deploy/compose.yaml")).unwrap();
-        // Once for each level: what is merged in may itself merge something in.
-        for _ in 0..4 {
-            compose.apply_merge().unwrap();
-        }
-        let secrets = folder();
-        let made = Command::new(root().join("deploy/secrets.sh"))
-            .arg(secrets.path().join("secrets"))
-            .output();
-        printed(&made.unwrap());
-        Self { compose, secrets }
-    }
-
-    /// Everything that runs the program.
-    fn containers(&self) -> Vec<Container> {
-        let services = self.compose["services"].as_mapping().unwrap();
-        let ours = services.iter().filter(|(_, service)| service["image"] == "plaza");
-        let ours: Vec<Container> = ours
-            .map(|(name, service)| self.container(name.as_str().unwrap(), service))
-            .collect();
-        assert!(ours.len() >= SERVICES.len(), "the file was read wrongly");
-        ours
-    }
-
-    fn container(&self, name: &str, service: &Value) -> Container {
-        let mut variables = BTreeMap::new();
-        for file in texts(&service["env_file"]) {
-            variables.extend(self.env_file(&file));
-        }
-        // What stands in the file wins over what stands in another, as it does for compose.
-        if let Some(stated) = service["environment"].as_mapping() {
-            variables.extend(stated.iter().map(|(name, value)| {
-                (
-                    name.as_str().unwrap().to_owned(),
-                    value.as_str().unwrap().to_owned(),
-                )
-            }));
-        }
-        Container {
-            name: name.to_owned(),
-            command: texts(&service["command"]),
-            variables,
-            published: service.get("ports").is_some(),
-        }
-    }
-
-    fn env_file(&self, path: &str) -> Vec<(String, String)> {
-        let text = std::fs::read_to_string(self.secrets.path().join(path));
-        let text = text.unwrap_or_else(|error| panic!("secrets.sh makes no {path}: {error}"));
-        let lines = text.lines().filter(|line| !line.starts_with('#'));
-        lines
-            .map(|line| line.split_once('=').unwrap())
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect()
-    }
-}
-
-fn texts(list: &Value) -> Vec<String> {
-    let list = list.as_sequence().map(Vec::as_slice).unwrap_or_default();
-    list.iter()
-        .map(|text| text.as_str().unwrap().to_owned())
-        .collect()
-}
+use files::{Container, Deployment, make_secrets, read};
+use started::{far_as_it_comes, nowhere};
 
 #[test]
 fn every_service_and_two_gateways_are_there_each_under_the_address_the_others_have() {
@@ -139,31 +43,73 @@ fn every_service_and_two_gateways_are_there_each_under_the_address_the_others_ha
     }
 }
 
-#[test]
-fn the_front_door_knows_neither_the_database_nor_the_broker_nor_what_is_sealed() {
-    let containers = Deployment::new().containers();
-    for gateway in containers.iter().filter(|one| one.serves("gateway")) {
-        let known: Vec<_> = gateway.variables.keys().map(String::as_str).collect();
-        for secret in [
-            "DATABASE_URL",
-            "PLAZA_DATABASE_ROLE_KEY",
-            "ENCRYPTION_KEY",
-            "RABBITMQ_URL",
-        ] {
-            assert!(!known.contains(&secret), "{} knows {secret}", gateway.name);
+/// The secrets that a container has to have; what is not here it must not have.
+fn needed(container: &Container) -> BTreeSet<String> {
+    let [command, parts @ ..] = &container.command[..] else {
+        panic!("{} has no command", container.name);
+    };
+    let mut needed: Vec<String> = match command.as_str() {
+        "migrate" => vec!["DATABASE_URL".to_owned(), "PLAZA_DATABASE_ROLE_KEY".to_owned()],
+        "doctor" => ["DATABASE_URL", "PLAZA_DATABASE_ROLE_KEY", "RABBITMQ_URL"]
+            .map(str::to_owned)
+            .to_vec(),
+        _ => Vec::new(),
+    };
+    for part in parts {
+        let upper = part.to_ascii_uppercase();
+        needed.push(format!("PLAZA_INTERNAL__SIGNING_KEYS__{upper}"));
+        if part != "gateway" {
+            needed.push(format!("PLAZA_{upper}_DATABASE_URL"));
+            needed.push(format!("PLAZA_{upper}_SYSTEM_DATABASE_URL"));
+            needed.push("RABBITMQ_URL".to_owned());
+        }
+        if part == "identity" || part == "notification" {
+            needed.push("ENCRYPTION_KEY".to_owned());
+        }
+        if part == "notification" {
+            needed.extend(PROVIDERS.map(str::to_owned));
         }
     }
-    let migrates = |one: &&Container| {
-        one.variables
-            .get("DATABASE_URL")
-            .is_some_and(|url| url.contains("plaza_migrator"))
-    };
-    let names: Vec<&str> = containers
-        .iter()
-        .filter(migrates)
-        .map(|one| one.name.as_str())
-        .collect();
-    assert_eq!(names, ["migrate"], "these know the migrator's password");
+    needed.into_iter().collect()
+}
+
+/// What the provider gives; a process starts without.
+const PROVIDERS: [&str; 2] = [
+    "PLAZA_NOTIFICATION__WHATSAPP__APP_SECRET",
+    "PLAZA_NOTIFICATION__WHATSAPP__VERIFY_TOKEN",
+];
+
+#[test]
+fn nobody_gets_a_secret_that_it_does_not_need() {
+    for container in Deployment::new().containers() {
+        assert_eq!(container.secrets, needed(&container), "{}", container.name);
+        // Nor by the file that everybody reads.
+        for (name, value) in &container.variables {
+            let login = value.contains("://") && value.contains('@');
+            assert!(!login || container.secrets.contains(name), "{name} has a login");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_is_told_less_does_not_start() {
+    let place = folder();
+    for container in Deployment::new().containers() {
+        if container.name == "doctor" {
+            continue;
+        }
+        for secret in container
+            .secrets
+            .iter()
+            .filter(|name| !PROVIDERS.contains(&name.as_str()))
+        {
+            let mut variables = container.variables.clone();
+            variables.remove(secret);
+            let told = far_as_it_comes(&container, &variables, place.path()).await;
+            let refused = told.contains("needs values that are not set") || told.contains("is missing: ");
+            assert!(refused, "{} without {secret}: {told}", container.name);
+        }
+    }
 }
 
 #[test]
@@ -194,14 +140,13 @@ fn secrets_are_made_once_and_for_their_owner_alone() {
         let mode = file.unwrap().metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "others may read it");
     }
-    let again = Command::new(root().join("deploy/secrets.sh"))
-        .arg(&secrets)
-        .output()
-        .unwrap();
+    let again = make_secrets(&secrets, "a role key that nobody has to guess");
     assert!(!again.status.success());
     let other = Deployment::new();
-    let key = |one: &Deployment| one.env_file("secrets/services.env");
-    assert_ne!(key(&deployment), key(&other));
+    for file in ["sealed", "gateway", "identity", "broker", "postgres"] {
+        let made = |one: &Deployment| one.env_file(&format!("secrets/{file}.env"));
+        assert_ne!(made(&deployment), made(&other), "{file}");
+    }
 }
 
 #[tokio::test]
@@ -215,8 +160,10 @@ async fn each_command_and_each_variable_is_one_that_the_program_knows() {
         printed(&output(bare(&[&arguments[..], &["--help"]].concat())).await);
         // Those of a section are refused where nobody knows them; the short names are listed.
         for name in container.variables.keys().filter(|name| !name.contains("__")) {
+            let general = SERVICES.map(|service| name.replace(&service.to_ascii_uppercase(), "<SERVICE>"));
+            let mut general = general.iter().filter(|general| *general != name);
             assert!(
-                words.contains(name.as_str()),
+                words.contains(name.as_str()) || general.any(|name| reference.contains(name.as_str())),
                 "{}: nobody reads {name}",
                 container.name
             );
@@ -231,83 +178,35 @@ async fn each_command_and_each_variable_is_one_that_the_program_knows() {
 
 #[tokio::test]
 async fn each_process_is_told_all_that_it_needs() {
-    let deployment = Deployment::new();
+    let database = TestDatabase::fresh(&[]).await;
+    let settings = database.settings();
+    let deployment = Deployment::with(settings.role_key.expose_secret());
+    let (_, server) = settings.url.expose_secret().split_once('@').unwrap();
     let place = folder();
-    for container in deployment.containers() {
-        let told = far_as_it_comes(&container, place.path()).await;
+    let mut containers = deployment.containers();
+    // Before all others, as the file has it.
+    containers.sort_by_key(|one| one.command != ["migrate"]);
+    for container in containers {
+        let elsewhere = container.variables.iter().map(|(name, value)| {
+            let value = match (name.as_str(), value.split_once("postgres:5432/plaza")) {
+                // The migrator's password is PostgreSQL's to know; the services' are what they have been told.
+                ("DATABASE_URL", Some((login, ""))) if login.contains('@') => {
+                    settings.url.expose_secret().to_owned()
+                }
+                (_, Some((login, ""))) => format!("{login}{server}"),
+                _ => nowhere(value),
+            };
+            (name.clone(), value)
+        });
+        let told = far_as_it_comes(&container, &elsewhere.collect(), place.path()).await;
         let expected = match container.command[0].as_str() {
-            "migrate" => "the database cannot be migrated",
-            _ if container.serves("gateway") => " is ready in ",
-            // There is no PostgreSQL here: whoever tries to log in has been told everything.
-            _ => "may not run with its database login",
+            "migrate" => "the database is up to date",
+            "doctor" => "all that this program knows are applied",
+            _ => " is ready in ",
         };
         assert!(told.contains(expected), "{}: {told}", container.name);
+        assert!(!told.contains("may not run with"), "{}: {told}", container.name);
     }
-}
-
-/// Starts a container's process where nobody of the others is, and says what it printed until it ended or was ready.
-async fn far_as_it_comes(container: &Container, place: &Path) -> String {
-    let arguments: Vec<&str> = container.command.iter().map(String::as_str).collect();
-    let mut command = bare(&arguments);
-    command.current_dir(place).envs(
-        container
-            .variables
-            .iter()
-            .map(|(name, value)| (name, nowhere(value))),
-    );
-    for (name, value) in [
-        ("PLAZA_LISTEN", "127.0.0.1:0".to_owned()),
-        ("PLAZA_INTERNAL_LISTEN", "127.0.0.1:0".to_owned()),
-        ("PLAZA_DATA", place.join(&container.name).display().to_string()),
-        (
-            "PLAZA_BROADCAST__OBJECTS",
-            place.join("objects").display().to_string(),
-        ),
-    ] {
-        command.env(name, value);
-    }
-    let log = place.join(format!("{}.log", container.name));
-    let file = std::fs::File::create(&log).unwrap();
-    command
-        .stdout(file.try_clone().unwrap())
-        .stderr(file)
-        .stdin(Stdio::null());
-    let mut child = command.spawn().unwrap();
-    let begun = Instant::now();
-    loop {
-        let mut told = String::new();
-        std::fs::File::open(&log)
-            .unwrap()
-            .read_to_string(&mut told)
-            .unwrap();
-        let ended = child.try_wait().unwrap().is_some();
-        if ended || told.contains(" is ready in ") || begun.elapsed() > PATIENCE {
-            child.kill().ok();
-            child.wait().unwrap();
-            return std::fs::read_to_string(&log).unwrap();
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-/// An address of another container as one where nobody listens, the addresses of a list still different ones.
-fn nowhere(value: &str) -> String {
-    let mut addresses = 0;
-    let parts = value.split(',').map(|part| {
-        let Some((scheme, rest)) = part.split_once("://") else {
-            return part.to_owned();
-        };
-        addresses += 1;
-        let (login, host) = rest
-            .rsplit_once('@')
-            .map_or(("", rest), |(login, host)| (login, host));
-        let at = if login.is_empty() { "" } else { "@" };
-        let path = host
-            .split_once('/')
-            .map_or(String::new(), |(_, path)| format!("/{path}"));
-        format!("{scheme}://{login}{at}127.0.0.1:{addresses}{path}")
-    });
-    parts.collect::<Vec<_>>().join(",")
 }
 
 #[tokio::test]

@@ -18,20 +18,22 @@ use stage::Stage;
 const ANSWERED: Duration = Duration::from_millis(11_500);
 /// From the end of the fault until everything works.
 const HEALED: Duration = Duration::from_secs(10);
-/// Requests are sent at these times of a fault: as it begins, when everybody could have learnt of it, and, where a silent
-/// connection is given up only when its heartbeats are missed, after that.
-const ROUNDS: [Duration; 3] = [
-    Duration::ZERO,
-    Duration::from_millis(2500),
-    Duration::from_secs(15),
-];
+/// Requests are sent at these times of a fault: as it begins, when everybody could have learnt of it, and …
+const ROUNDS: [Duration; 2] = [Duration::ZERO, Duration::from_millis(2500)];
+/// … where a silent connection is given up only when its heartbeats are missed, after that; …
+const MISSED: [Duration; 3] = [ROUNDS[0], ROUNDS[1], Duration::from_secs(15)];
+/// … and where an answer may be remembered for five seconds, after those.
+const FORGOTTEN: [Duration; 3] = [ROUNDS[0], ROUNDS[1], Duration::from_secs(7)];
 
 /// What is at fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     Database,
     Broker,
     Identity,
+    Tenancy,
+    Access,
+    Notification,
     Broadcast,
 }
 
@@ -51,8 +53,8 @@ impl Part {
         let reset = match self {
             // In the middle of a head.
             Self::Identity | Self::Broadcast => 40,
-            // In the middle of a message; a confirm of the broker has 21 bytes.
-            Self::Database | Self::Broker => 10,
+            // In the middle of a message: a confirm of the broker has 21 bytes, and an answer of gRPC may be as short.
+            Self::Database | Self::Broker | Self::Tenancy | Self::Access | Self::Notification => 10,
         };
         [
             Mode::Refuse,
@@ -64,20 +66,55 @@ impl Part {
 
     fn rounds(self, mode: Mode) -> &'static [Duration] {
         match (self, mode) {
-            (Self::Broker, Mode::BlackHole) => &ROUNDS,
-            _ => &ROUNDS[..2],
+            (Self::Broker, Mode::BlackHole) => &MISSED,
+            (Self::Tenancy | Self::Access, _) => &FORGOTTEN,
+            _ => &ROUNDS,
         }
     }
 
-    fn promise(self, question: Question) -> Promise {
-        use Question::{ImportedList, LogIn, Me, NewCampaign, NewTenant, NoRights, RevokedToken, WrongToken};
+    /// What becomes of a request that is sent so long after the fault began.
+    fn promise(self, question: Question, after: Duration) -> Promise {
+        use Promise::{Right, RightOrUnavailable, Unavailable};
+        use Question::{
+            AtHost, ByRole, ImportedList, LogIn, Logs, Me, NewCampaign, NewSuppression, NewTenant, NoRights,
+            RevokedToken, Senders, StrangeHost, WrongToken,
+        };
+        let forgotten = after >= FORGOTTEN[2];
         match (self, question) {
-            (Self::Broker, _) | (Self::Broadcast, Me | LogIn | NewTenant) => Promise::Right,
-            (Self::Database, Me | ImportedList | NewCampaign | LogIn | NewTenant)
-            | (Self::Identity, Me | LogIn)
-            | (Self::Broadcast, ImportedList | NewCampaign) => Promise::Unavailable,
+            (Self::Broker, _) => Right,
+            (
+                Self::Database,
+                Me | ImportedList | NewCampaign | LogIn | NewTenant | ByRole | AtHost | StrangeHost | Logs
+                | Senders | NewSuppression,
+            )
+            | (Self::Identity, Me | LogIn | AtHost)
+            | (Self::Tenancy, NewTenant | StrangeHost)
+            | (Self::Notification, Logs | Senders | NewSuppression)
+            | (Self::Broadcast, ImportedList | NewCampaign | ByRole | Logs) => Unavailable,
+            // Whether the tenant may be used at all is not known any more, nor what a member may do.
+            (
+                Self::Tenancy,
+                Me | ImportedList | NewCampaign | ByRole | AtHost | Logs | Senders | NewSuppression,
+            )
+            | (Self::Access, ByRole)
+                if forgotten =>
+            {
+                Unavailable
+            }
+            (Self::Broadcast, Me | LogIn | NewTenant | AtHost | StrangeHost | Senders | NewSuppression)
+            | (Self::Identity, StrangeHost)
+            | (Self::Access, Me | LogIn | NewTenant | AtHost | StrangeHost)
+            | (
+                Self::Notification,
+                Me | LogIn | NewTenant | AtHost | StrangeHost | ImportedList | NewCampaign | ByRole
+                | NoRights,
+            ) => Right,
             (_, WrongToken | RevokedToken | NoRights)
-            | (Self::Identity, ImportedList | NewCampaign | NewTenant) => Promise::RightOrUnavailable,
+            | (
+                Self::Identity,
+                ImportedList | NewCampaign | NewTenant | ByRole | Logs | Senders | NewSuppression,
+            )
+            | (Self::Tenancy | Self::Access, _) => RightOrUnavailable,
         }
     }
 }
@@ -96,6 +133,41 @@ async fn with_the_database_at_fault_requests_are_told_so_in_time() {
 #[tokio::test]
 async fn with_a_service_at_fault_requests_are_told_so_in_time() {
     told_in_time(&[Part::Identity, Part::Broadcast]).await;
+}
+
+#[tokio::test]
+async fn with_tenancy_at_fault_nobody_is_taken_for_anybodys_tenant() {
+    told_in_time(&[Part::Tenancy]).await;
+}
+
+#[tokio::test]
+async fn with_notification_at_fault_requests_are_told_so_in_time() {
+    told_in_time(&[Part::Notification]).await;
+}
+
+/// Who asks for the first time is known to nobody but access.
+#[tokio::test]
+async fn with_access_at_fault_nobody_may_what_was_not_known_before() {
+    let mut stage = Stage::set().await;
+    for mode in Part::Access.modes() {
+        let (editor, nobody) = stage.newcomers().await;
+        stage.proxy(Part::Access).set(mode).await;
+        let asked = [&editor, &nobody].map(|newcomer| stage.list_as(newcomer));
+        for outcome in join_all(asked).await {
+            assert!(outcome.is_unavailable(), "{mode:?}, a newcomer: {outcome}");
+            assert!(outcome.took < ANSWERED, "{mode:?}, a newcomer: {outcome}");
+        }
+        rounds(&stage, Part::Access, mode).await;
+        stage.proxy(Part::Access).set(Mode::Pass).await;
+        healed(&stage, Part::Access, mode).await;
+        let (may, may_not) = (stage.list_as(&editor).await, stage.list_as(&nobody).await);
+        assert!(stage.is_right(Question::ByRole, &may), "{mode:?}: {may}");
+        assert!(
+            stage.is_right(Question::NoRights, &may_not),
+            "{mode:?}: {may_not}"
+        );
+    }
+    stage.end().await;
 }
 
 #[tokio::test]
@@ -154,7 +226,7 @@ async fn rounds(stage: &Stage, part: Part, mode: Mode) {
         println!("{part} {mode:?} +{after:?} {question:?}: {outcome}");
         let what = format!("{part} at fault ({mode:?}), {question:?} {after:?} later: {outcome}");
         let right = stage.is_right(question, &outcome);
-        let kept = match part.promise(question) {
+        let kept = match part.promise(question, *after) {
             Promise::Right => right,
             Promise::Unavailable => outcome.is_unavailable(),
             Promise::RightOrUnavailable => right || outcome.is_unavailable(),

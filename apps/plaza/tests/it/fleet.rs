@@ -5,15 +5,18 @@
 //! let admin = story::administrator(&fleet).await;
 //! fleet.end("notification").await;               // SIGTERM, and its exit status
 //! fleet.restart("notification").await;           // the same addresses and folders
+//! fleet.kill("tenancy");                         // SIGKILL
 //! fleet.stop().await;                            // SIGTERM to all; each exits with 0
 //! ```
 //! Dropped, it kills whatever it started; database and virtual host go with it.
 
+mod builder;
+mod member;
+
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use plaza_testkit::TestDatabase;
@@ -22,9 +25,11 @@ use rustix::process::Signal;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
+pub(crate) use self::builder::Builder;
+use self::member::Member;
 use crate::client::Api;
 use crate::front::Front;
-use crate::plaza::{bare, folder, output, printed};
+use crate::plaza::{bare, bare_of, output};
 use crate::process;
 use crate::simulator::SimulatorProcess;
 
@@ -34,131 +39,6 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const APP_SECRET: &str = "what both sides know";
 /// The services, in the order in which they are started.
 pub(crate) const SERVICES: [&str; 5] = ["identity", "tenancy", "access", "notification", "broadcast"];
-
-/// How a fleet is to be started.
-pub(crate) struct Builder {
-    variables: Vec<(String, String)>,
-    simulator: Vec<(String, String)>,
-    /// Part and how many processes of it.
-    counts: BTreeMap<String, usize>,
-}
-
-impl Builder {
-    /// Another value for a variable of all processes, or one more. Later ones win.
-    pub(crate) fn env(mut self, name: &str, value: impl ToString) -> Self {
-        self.variables.push((name.to_owned(), value.to_string()));
-        self
-    }
-
-    /// A variable of the simulator.
-    pub(crate) fn simulated(mut self, name: &str, value: impl ToString) -> Self {
-        self.simulator.push((name.to_owned(), value.to_string()));
-        self
-    }
-
-    /// So many processes of a part: `gateway`, a service, or `worker-notification`.
-    pub(crate) fn count(mut self, part: &str, processes: usize) -> Self {
-        self.counts.insert(part.to_owned(), processes);
-        self
-    }
-
-    /// Starts everything and waits until all of it is ready.
-    pub(crate) async fn start(self) -> Fleet {
-        let mut fleet = self.prepare().await;
-        fleet.spawn_all();
-        fleet.all_ready().await;
-        fleet
-    }
-
-    /// Everything but the start of the parts: a migrated database, a virtual host, the simulator.
-    pub(crate) async fn prepare(self) -> Fleet {
-        let (database, vhost) = tokio::join!(TestDatabase::fresh(&[]), Vhost::new());
-        let root = folder();
-        let host = own_host();
-        let mut members = BTreeMap::new();
-        for (part, count) in &self.counts {
-            for number in 1..=*count {
-                let name = match number {
-                    1 => part.clone(),
-                    _ => format!("{part}-{number}"),
-                };
-                members.insert(name, Member::of(part, number, root.path(), host));
-            }
-        }
-        let public = format!("http://{}", members["gateway"].public);
-        let callback = format!("{public}/webhooks/meta");
-        let settings: Vec<(&str, &str)> = self
-            .simulator
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        let simulator = SimulatorProcess::start(&callback, APP_SECRET, 7, &settings).await;
-        let mut fleet = Fleet {
-            variables: Vec::new(),
-            public,
-            members,
-            simulator: Some(simulator),
-            vhost,
-            database,
-            root,
-        };
-        fleet.variables = fleet.shared(&self.variables);
-        printed(&fleet.run(&["migrate"]).await);
-        fleet
-    }
-}
-
-/// A loopback address of this test's own. No connection goes out from it, so that a port which is free stays free until
-/// a process of the fleet listens on it.
-fn own_host() -> Ipv4Addr {
-    let [.., high, low] = std::process::id().to_be_bytes();
-    Ipv4Addr::new(127, 77, high, low)
-}
-
-fn free_address_of(host: Ipv4Addr) -> String {
-    let listener = TcpListener::bind((host, 0)).unwrap();
-    listener.local_addr().unwrap().to_string()
-}
-
-/// One process and how it is started.
-struct Member {
-    arguments: Vec<String>,
-    /// The public listener, where it has one.
-    public: String,
-    internal: String,
-    /// Where it logs; its number of starts is in the names of the files.
-    log: PathBuf,
-    data: PathBuf,
-    starts: u32,
-    child: Option<Child>,
-}
-
-impl Member {
-    fn of(part: &str, number: usize, root: &Path, host: Ipv4Addr) -> Self {
-        let arguments = match part.split_once('-') {
-            Some(("worker", service)) => ["worker", service],
-            _ => ["serve", part],
-        };
-        Self {
-            arguments: arguments.map(str::to_owned).to_vec(),
-            public: free_address_of(host),
-            internal: free_address_of(host),
-            log: root.join(format!("{part}-{number}")),
-            data: root.join(format!("data-{part}-{number}")),
-            starts: 0,
-            child: None,
-        }
-    }
-
-    fn told(&self, stream: &str) -> String {
-        let path = self.log.with_extension(format!("{}.{stream}", self.starts));
-        fs::read_to_string(path).unwrap_or_default()
-    }
-
-    fn file(&self, stream: &str) -> File {
-        File::create(self.log.with_extension(format!("{}.{stream}", self.starts))).unwrap()
-    }
-}
 
 /// Plaza in pieces.
 pub(crate) struct Fleet {
@@ -176,13 +56,7 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// One process of each part, and a worker for notification and one for broadcast.
     pub(crate) fn builder() -> Builder {
-        let workers = ["worker-notification", "worker-broadcast", "gateway"];
-        let parts = SERVICES.into_iter().chain(workers);
-        Builder {
-            variables: Vec::new(),
-            simulator: Vec::new(),
-            counts: parts.map(|part| (part.to_owned(), 1)).collect(),
-        }
+        Builder::new()
     }
 
     /// Starts one with the defaults.
@@ -234,7 +108,11 @@ impl Fleet {
 
     /// `plaza ARGUMENTS…` as an operator would type it beside the fleet.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = bare(arguments);
+        self.told(None, arguments)
+    }
+
+    fn told(&self, program: Option<&Path>, arguments: &[&str]) -> Command {
+        let mut command = program.map_or_else(|| bare(arguments), |program| bare_of(program, arguments));
         command.current_dir(self.root.path());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
@@ -276,6 +154,16 @@ impl Fleet {
         self.members[name].child.as_ref().unwrap().id()
     }
 
+    /// What a process printed since its last start.
+    pub(crate) fn stdout(&self, name: &str) -> String {
+        self.members[name].told("stdout")
+    }
+
+    /// The data folder of a process.
+    pub(crate) fn data(&self, name: &str) -> PathBuf {
+        self.members[name].data.clone()
+    }
+
     /// What a process logged since its last start.
     pub(crate) fn stderr(&self, name: &str) -> String {
         self.members[name].told("stderr")
@@ -284,6 +172,11 @@ impl Fleet {
     /// Other or more variables for processes that are started from now on.
     pub(crate) fn tell(&mut self, name: &str, value: impl ToString) {
         self.variables.push((name.to_owned(), value.to_string()));
+    }
+
+    /// This process is of another program from its next start on.
+    pub(crate) fn run_by(&mut self, name: &str, program: &Path) {
+        self.members.get_mut(name).unwrap().program = Some(program.to_owned());
     }
 
     /// The simulator, a process of its own too.
@@ -302,7 +195,7 @@ impl Fleet {
     pub(crate) fn spawn(&mut self, name: &str) {
         let member = &self.members[name];
         let arguments: Vec<&str> = member.arguments.iter().map(String::as_str).collect();
-        let mut command = self.command(&arguments);
+        let mut command = self.told(member.program.as_deref(), &arguments);
         command
             .env("PLAZA_LISTEN", &member.public)
             .env("PLAZA_INTERNAL_LISTEN", &member.internal)
@@ -363,6 +256,13 @@ impl Fleet {
     pub(crate) async fn restart(&mut self, name: &str) {
         self.spawn(name);
         self.ready(name).await;
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self, name: &str) {
+        let mut child = self.members.get_mut(name).unwrap().child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     /// Asks a process to end and waits for it.

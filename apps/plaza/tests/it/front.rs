@@ -1,9 +1,22 @@
 //! What a person sees of a Plaza, whatever it is made of: the same stories run against one process and against a fleet.
+//!
+//! In both: `campaigns`, `commands` (those that act on a Plaza), `dead_letters`, `doctor`, `fairness`, `kill`, `matrix`, `me`,
+//! `walk`, `worker`; `sockets` says of each what the other must not have.
+//! In pieces only, because it is about other processes: `faults`, `outsider`, `rolling`, `tracing`, `upgrade`.
+//! In one process only: `lifecycle` and `settings` (the embedded cluster, its folder and its ports, which pieces do not
+//! have; how one of many ends in order is in `rolling`, and what it has to be told in `deploy`), `surface` (the same listener
+//! and the same document in every process), and in `kill` the run without any kill, which `walk` is in pieces.
+//! Neither: `deploy`, `guide` and `topology` hold what is printed and written down against the program.
+
+use std::process::Output;
 
 use crate::client::Api;
 use crate::fleet::Fleet;
 use crate::plaza::Plaza;
 use crate::superuser::Superuser;
+
+/// What the only process is called where everything is in it.
+pub(crate) const WHOLE: &str = "plaza";
 
 /// A Plaza as people reach it.
 pub(crate) trait Front {
@@ -62,6 +75,64 @@ impl Running {
                     |builder: crate::fleet::Builder, (name, value): &(&str, &str)| builder.env(name, value);
                 Self::Pieces(variables.iter().fold(Fleet::builder(), add).start().await)
             }
+        }
+    }
+
+    /// The names of its processes.
+    pub(crate) fn names(&self) -> Vec<String> {
+        match self {
+            Self::OneProcess(_) => vec![WHOLE.to_owned()],
+            Self::Pieces(fleet) => fleet.names(),
+        }
+    }
+
+    /// `kill -9` of a process.
+    pub(crate) fn kill(&mut self, name: &str) {
+        match self {
+            Self::OneProcess(plaza) => plaza.kill(),
+            Self::Pieces(fleet) => fleet.kill(name),
+        }
+    }
+
+    /// Starts a process again and does not wait for it.
+    pub(crate) fn spawn(&mut self, name: &str) {
+        match self {
+            Self::OneProcess(plaza) => plaza.spawn(),
+            Self::Pieces(fleet) => fleet.spawn(name),
+        }
+    }
+
+    /// Starts a process again and waits until it says that it is ready.
+    pub(crate) async fn restart(&mut self, name: &str) {
+        match self {
+            Self::OneProcess(plaza) => plaza.restart().await,
+            Self::Pieces(fleet) => fleet.restart(name).await,
+        }
+    }
+
+    /// Starts all of it again after [`Front::stop`]; the simulator only where it is in the same process.
+    pub(crate) async fn restart_all(&mut self) {
+        match self {
+            Self::OneProcess(plaza) => plaza.restart().await,
+            Self::Pieces(fleet) => fleet.spawn_all(),
+        }
+        self.joined().await;
+    }
+
+    /// Waits until each process finds the others again.
+    pub(crate) async fn joined(&mut self) {
+        match self {
+            // Who is ready has everything in it.
+            Self::OneProcess(_) => {}
+            Self::Pieces(fleet) => fleet.all_ready().await,
+        }
+    }
+
+    /// `plaza ARGUMENTS…` as an operator would type it beside it, to the end.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
+        match self {
+            Self::OneProcess(plaza) => plaza.run(arguments).await,
+            Self::Pieces(fleet) => fleet.run(arguments).await,
         }
     }
 

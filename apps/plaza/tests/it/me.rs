@@ -3,11 +3,21 @@
 use plaza_testkit::TestDatabase;
 use secrecy::ExposeSecret;
 
+use crate::client::Api;
+use crate::fleet::Fleet;
 use crate::flights::Flights;
+use crate::front::Front;
 use crate::plaza::{Plaza, folder, printed};
 use crate::story;
 
 const REQUESTS: u64 = 200;
+
+/// Identity may be consuming an event while requests are counted. What a request costs shows in every round, what an event
+/// costs does not.
+const ROUNDS: u32 = 5;
+
+/// Sessions are confirmed in the background at half of this age: not while the requests are counted.
+const CONFIRMED: (&str, u32) = ("PLAZA_GATEWAY__REVOCATION_SECONDS", 600);
 
 #[tokio::test]
 async fn me_through_gateway_and_database_is_one_round_trip() {
@@ -22,13 +32,30 @@ async fn me_through_gateway_and_database_is_one_round_trip() {
             "ENCRYPTION_KEY",
             plaza_crypto::KeyRing::generate().expose_secret(),
         )
-        // Sessions are confirmed in the background at half of this age: not while the requests are counted.
-        .env("PLAZA_GATEWAY__REVOCATION_SECONDS", 600)
+        .env(CONFIRMED.0, CONFIRMED.1)
         .arg("serve")
         .prepare(folder());
     printed(&plaza.run(&["migrate"]).await);
     plaza.restart().await;
-    let admin = story::administrator(&plaza).await;
+    me_is_one_round_trip(&plaza, &flights).await;
+    plaza.stop().await;
+}
+
+/// Nobody else asks the database: the gateway has none, and the others are not asked.
+#[tokio::test]
+async fn me_through_gateway_and_identity_is_one_round_trip_in_pieces() {
+    let mut fleet = Fleet::builder().env(CONFIRMED.0, CONFIRMED.1).prepare().await;
+    let url = fleet.database().settings().url;
+    let flights = Flights::to(url.expose_secret()).await;
+    fleet.tell("DATABASE_URL", flights.through(url.expose_secret()));
+    fleet.spawn_all();
+    fleet.all_ready().await;
+    me_is_one_round_trip(&fleet, &flights).await;
+    fleet.stop().await;
+}
+
+async fn me_is_one_round_trip(plaza: &impl Front, flights: &Flights) {
+    let admin = story::administrator(plaza).await;
     let acme = story::tenant(&admin, "acme").await;
     let member = story::member(&acme.owner, "low@acme.example").await;
 
@@ -41,22 +68,33 @@ async fn me_through_gateway_and_database_is_one_round_trip() {
         for _ in 0..20 {
             api.get("/api/v1/auth/me").await.ok();
         }
-        flights.take();
-        for _ in 0..REQUESTS {
-            api.get("/api/v1/auth/me").await.ok();
+        let mut least = u64::MAX;
+        for _ in 0..ROUNDS {
+            let (identity, others) = flights_of_requests(who, api, flights).await;
+            assert!(
+                others < REQUESTS / 4,
+                "{others} flights are more than background work"
+            );
+            least = least.min(identity);
+            if least <= REQUESTS {
+                break;
+            }
         }
-        let mut counted = flights.take();
-        println!("{who}: {REQUESTS} requests, flights by login {counted:?}");
-        assert_eq!(
-            counted.remove("plaza_identity"),
-            Some(REQUESTS),
-            "the requests of the {who}"
-        );
-        // What remains is background work, and none of it grows with requests.
-        let others: u64 = counted.values().sum();
-        assert!(others < REQUESTS / 4, "more than background work: {counted:?}");
+        assert_eq!(least, REQUESTS, "the requests of the {who}");
     }
-    plaza.stop().await;
+}
+
+/// Flights of identity's login, and of all others, while the requests are made. The others' are background work, and none
+/// of it grows with requests.
+async fn flights_of_requests(who: &str, api: &Api, flights: &Flights) -> (u64, u64) {
+    flights.take();
+    for _ in 0..REQUESTS {
+        api.get("/api/v1/auth/me").await.ok();
+    }
+    let mut counted = flights.take();
+    println!("{who}: {REQUESTS} requests, flights by login {counted:?}");
+    let identity = counted.remove("plaza_identity").unwrap_or_default();
+    (identity, counted.values().sum())
 }
 
 /// The proxy counts what it is there to count.

@@ -1,9 +1,13 @@
-//! Somebody who knows `docs/events.md` and nothing else: a consumer in Python that shares no code with Plaza.
+//! Somebody who knows `docs/events.md` and nothing else: a consumer in Python that shares no code with Plaza, with a login
+//! that has the permissions of the page.
+
+mod limits;
+mod page;
 
 use std::time::Duration;
 
 use plaza_testkit::{eventually, python};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::client::Api;
@@ -33,6 +37,12 @@ struct Outsider {
 }
 
 impl Outsider {
+    fn of(url: SecretString) -> Self {
+        Self {
+            url: url.expose_secret().to_owned(),
+        }
+    }
+
     async fn run(&self, command: &str, arguments: &[&str]) -> String {
         let arguments = [&[command, self.url.as_str()], arguments].concat();
         python::run(CONSUMER, &arguments, PATIENCE).await
@@ -47,9 +57,7 @@ impl Outsider {
 #[tokio::test]
 async fn a_consumer_in_python_reads_events_and_rejects_what_it_cannot_stand() {
     let mut fleet = Fleet::start().await;
-    let outsider = Outsider {
-        url: fleet.vhost().url().expose_secret().to_owned(),
-    };
+    let outsider = Outsider::of(fleet.vhost().login(&page::permissions("crm")).await);
     outsider.run("declare", &[&[OWN], &KEYS[..]].concat()).await;
 
     let admin = story::administrator(&fleet).await;
@@ -106,21 +114,23 @@ async fn a_consumer_in_python_reads_events_and_rejects_what_it_cannot_stand() {
     );
     died_after_five(&told, OWN, |payload| payload["email"] == POISON);
 
-    reads_a_queue_that_waits_for_it(&fleet, &outsider).await;
+    reads_a_queue_that_waits_for_it(&fleet).await;
     fleet.stop().await;
 }
 
-/// A queue of the table that Plaza does not read itself. Nobody publishes there yet but the outsider.
-async fn reads_a_queue_that_waits_for_it(fleet: &Fleet, outsider: &Outsider) {
+/// A queue of the table that Plaza does not read itself. Nobody publishes there yet but another outsider.
+async fn reads_a_queue_that_waits_for_it(fleet: &Fleet) {
+    let login = async |name| Outsider::of(fleet.vhost().login(&page::permissions(name)).await);
+    let (reader, publisher) = (login("mailer").await, login("shop").await);
     let (exchange, queue) = ("mail.exchange.direct", "mail_service_queue");
     let [good, bad, last] = ["a", "b", "c"].map(|end| format!("01990000-0000-7000-8000-00000000000{end}"));
     let body = r#"{"to": "ada@acme.example"}"#;
     // At least once: the same one twice.
     for (id, body) in [(&good, body), (&good, body), (&bad, r#"{"to": "poison"}"#)] {
-        outsider.run("send", &[exchange, "mail.send", id, body]).await;
+        publisher.run("send", &[exchange, "mail.send", id, body]).await;
     }
-    outsider.run("send", &[exchange, "mail.send", &last, body]).await;
-    let told = outsider.read(queue, 2, "poison").await;
+    publisher.run("send", &[exchange, "mail.send", &last, body]).await;
+    let told = reader.read(queue, 2, "poison").await;
     let events = told["handled"].as_array().unwrap();
     let ids: Vec<&Value> = events
         .iter()
@@ -142,7 +152,7 @@ async fn reads_a_queue_that_waits_for_it(fleet: &Fleet, outsider: &Outsider) {
     let replay = ["events", "dlq", "replay", queue, &bad];
     assert_eq!(printed(&fleet.run(&replay).await), "1 replayed\n");
     assert_eq!(listed().await, "");
-    let again = outsider.read(queue, 0, "poison").await;
+    let again = reader.read(queue, 0, "poison").await;
     died_after_five(&again, queue, |payload| payload["to"] == "poison");
     let discard = ["events", "dlq", "discard", queue, &bad];
     assert_eq!(printed(&fleet.run(&discard).await), "1 discarded\n");

@@ -337,7 +337,12 @@ impl Plaza {
 
 /// The binary with nothing of this process' environment but the search path.
 pub(crate) fn bare(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_plaza"));
+    bare_of(Path::new(env!("CARGO_BIN_EXE_plaza")), arguments)
+}
+
+/// Another program, the same.
+pub(crate) fn bare_of(program: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command.args(arguments).env_clear().stdin(Stdio::null());
     if let Some(path) = std::env::var_os("PATH") {
         command.env("PATH", path);

@@ -3,7 +3,9 @@
 //!
 //! `PLAZA_TEST_SIGTERMS=100` asks for more of them.
 
+mod ends;
 mod load;
+mod restarts;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -12,11 +14,13 @@ use plaza_testkit::eventually;
 use plaza_testkit::haproxy::Haproxy;
 use serde_json::Value;
 
+use crate::client::Api;
 use crate::fleet::Fleet;
 use crate::front::Front;
 use crate::story;
 use crate::superuser::Superuser;
-use load::{Kind, Load};
+use load::{Done, Kind, Load};
+use restarts::{Restart, explained};
 
 const SIGTERMS: usize = 6;
 /// One after the other, and around again.
@@ -25,6 +29,9 @@ const ENDED: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long everything is up between two of them.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The rate is held against whatever machine this is: once more tells a slow moment of it from a slow program. That nobody
+/// notices is held in each of them.
+const TIMES: u64 = 2;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_notices_a_rolling_restart() {
@@ -44,74 +51,112 @@ async fn nobody_notices_a_rolling_restart() {
     fleet.reached_at(&haproxy.url());
     fleet.spawn_all();
     fleet.all_ready().await;
-    let both = async || haproxy.up().len() == gateways.len();
-    eventually(PATIENCE, both).await;
+    both_up(&haproxy).await;
 
     let admin = story::administrator(&fleet).await;
     let owner = story::tenant(&admin, "acme").await.owner;
     let template = story::template(&owner).await;
-    let load = Load::begin(owner.clone(), template);
-    tokio::time::sleep(PAUSE).await;
-    let mut slowest_end = Duration::ZERO;
+    let (mut all, mut rate) = (Vec::new(), 0.0);
+    for time in 0..TIMES {
+        let load = Load::begin(owner.clone(), template.clone(), time * 1_000_000);
+        tokio::time::sleep(PAUSE).await;
+        let restarts = restarted(&mut fleet, &haproxy, &load, sigterms).await;
+        let done = load.end().await;
+        nobody_noticed(&fleet, &restarts, &done);
+        rate = done.rate();
+        all.push(done);
+        if rate > load::RATE * 0.9 {
+            break;
+        }
+    }
+    every_post_is_there_once(&fleet, &owner, &all).await;
+    assert!(
+        rate > load::RATE * 0.9,
+        "only {rate:.0} requests a second, {TIMES} times"
+    );
+    fleet.stop().await;
+}
+
+async fn both_up(haproxy: &Haproxy) {
+    eventually(PATIENCE, async || haproxy.up().len() == 2).await;
+}
+
+/// Ends processes in turn and starts them again.
+async fn restarted(fleet: &mut Fleet, haproxy: &Haproxy, load: &Load, sigterms: usize) -> Vec<Restart> {
+    let mut restarts = Vec::new();
     for name in MEMBERS.into_iter().cycle().take(sigterms) {
-        let begun = Instant::now();
+        let (begun, asked) = (Instant::now(), load.elapsed());
         let status = fleet.end(name).await;
-        let took = begun.elapsed();
         assert!(status.success(), "{name}: {status}\n{}", fleet.stderr(name));
-        assert!(took < ENDED, "{name} took {took:?} to end");
-        slowest_end = slowest_end.max(took);
+        assert!(
+            begun.elapsed() < ENDED,
+            "{name} took {:?} to end",
+            begun.elapsed()
+        );
+        let ended = load.elapsed();
         fleet.restart(name).await;
-        eventually(PATIENCE, both).await;
+        let ready = load.elapsed();
+        both_up(haproxy).await;
+        restarts.push(Restart {
+            name,
+            asked,
+            ended,
+            ready,
+            up: load.elapsed(),
+        });
         tokio::time::sleep(PAUSE).await;
     }
-    let done = load.end().await;
+    restarts
+}
 
+fn nobody_noticed(fleet: &Fleet, restarts: &[Restart], done: &Done) {
+    let slowest = restarts.iter().map(Restart::took).max();
     println!(
-        "{sigterms} SIGTERMs, {} requests in {:.1?} ({:.0} a second), slowest end {slowest_end:.1?}; latency p50 {:.1?}, \
-         p99 {:.1?}, worst {:.1?}",
+        "{} SIGTERMs, {} requests in {:.1?} ({:.0} a second), slowest end {:.1?}; latency p50 {:.1?}, p99 {:.1?}, worst \
+         {:.1?}",
+        restarts.len(),
         done.requests(),
         done.took,
         done.rate(),
+        slowest.unwrap_or_default(),
         done.latency(0.5),
         done.latency(0.99),
         done.latency(1.0),
     );
-    let failed: Vec<_> = done.failures().take(10).collect();
+    for sent in done.slowest(3) {
+        println!("slow: {}", explained(fleet, restarts, sent));
+    }
+    let failed: Vec<String> = done
+        .failures()
+        .take(10)
+        .map(|sent| explained(fleet, restarts, sent))
+        .collect();
     assert!(
         failed.is_empty(),
-        "{} of {} requests failed: {failed:#?}",
+        "{} of {} requests failed: {:#?}\n{}",
         done.failures().count(),
-        done.requests()
+        done.requests(),
+        done.kinds_of_failures(),
+        failed.join("\n")
     );
-    assert!(
-        done.rate() > load::RATE * 0.9,
-        "only {:.0} requests a second",
-        done.rate()
-    );
-    every_post_is_there_once(&fleet, &owner, &done).await;
-    fleet.stop().await;
 }
 
 /// What was answered with 201 is there, and nothing else, and nothing twice.
-async fn every_post_is_there_once(fleet: &Fleet, owner: &crate::client::Api, done: &load::Done) {
+async fn every_post_is_there_once(fleet: &Fleet, owner: &Api, done: &[Done]) {
     let superuser = Superuser::at(fleet.database()).await;
     let invited = "SELECT email FROM identity.users WHERE email LIKE 'rolling-%'";
-    let invited: Vec<String> = superuser
-        .rows(invited, &[])
-        .await
-        .iter()
-        .map(|row| row.get(0))
-        .collect();
+    let invited = superuser.rows(invited, &[]).await;
+    let invited: Vec<String> = invited.iter().map(|row| row.get(0)).collect();
     let campaigns = owner.all("/api/v1/broadcast/campaigns").await;
-    let campaigns = campaigns.iter().map(|campaign| campaign["name"].clone());
     let campaigns: Vec<String> = campaigns
-        .filter_map(|name| match name {
+        .into_iter()
+        .filter_map(|mut campaign| match campaign["name"].take() {
             Value::String(name) => Some(name),
             _ => None,
         })
         .collect();
     for (kind, found) in [(Kind::Invite, invited), (Kind::Campaign, campaigns)] {
-        let expected: BTreeSet<String> = done.made(kind);
+        let expected: BTreeSet<String> = done.iter().flat_map(|done| done.made(kind)).collect();
         println!("{kind:?}: {} were made", expected.len());
         assert!(!expected.is_empty());
         assert_eq!(found.len(), expected.len(), "{kind:?}: lost or doubled");

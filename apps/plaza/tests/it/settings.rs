@@ -1,9 +1,13 @@
 //! What Plaza is told, what it says when that is wrong, and `plaza serve` on a database of somebody else.
 
-use plaza_testkit::TestDatabase;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use plaza_testkit::{TestDatabase, eventually};
 use secrecy::ExposeSecret;
 
-use crate::plaza::{Builder, Plaza, complaint, folder, printed};
+use crate::client::Api;
+use crate::plaza::{Builder, Plaza, complaint, folder, free_address, printed};
 use crate::story;
 
 #[tokio::test]
@@ -51,9 +55,15 @@ async fn serve_without_settings_lists_everything_that_is_missing() {
     for command in ["serve", "worker", "migrate"] {
         let plaza = Plaza::builder().prepare(folder());
         let told = complaint(&plaza.run(&[command]).await);
-        for variable in ["DATABASE_URL", "PLAZA_DATABASE_ROLE_KEY", "ENCRYPTION_KEY"] {
+        for variable in ["DATABASE_URL", "PLAZA_DATABASE_ROLE_KEY"] {
             assert!(told.contains(variable), "{command}: {told}");
         }
+        // Who only makes tables opens nothing.
+        assert_eq!(
+            told.contains("ENCRYPTION_KEY"),
+            command != "migrate",
+            "{command}: {told}"
+        );
         assert!(!plaza.data().exists(), "{command} begins nothing");
     }
 }
@@ -174,6 +184,28 @@ async fn commands_on_a_configured_database_make_no_keys_of_their_own() {
 }
 
 #[tokio::test]
+async fn whoever_finds_it_ready_finds_the_setup_link() {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let database = TestDatabase::fresh(&[]).await;
+    let internal = free_address();
+    let mut plaza = on(&database)
+        .env("PLAZA_INTERNAL_LISTEN", &internal)
+        .prepare(folder());
+    printed(&plaza.run(&["migrate"]).await);
+    plaza.spawn();
+    eventually(PATIENCE, async || {
+        tokio::net::TcpStream::connect(&internal).await.is_ok()
+    })
+    .await;
+    // Waits in the listener's queue until the process begins to answer.
+    let answer = Api::at(&format!("http://{internal}")).get("/livez").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(plaza.data().join("setup-link").exists());
+    eventually(PATIENCE, async || plaza.stdout().contains(" is ready in ")).await;
+    plaza.stop().await;
+}
+
+#[tokio::test]
 async fn serve_everywhere_has_to_be_told_where_people_reach_it() {
     let database = TestDatabase::fresh(&[]).await;
     for everywhere in ["0.0.0.0:0", "[::]:0"] {
@@ -188,12 +220,15 @@ async fn serve_everywhere_has_to_be_told_where_people_reach_it() {
         .prepare(folder());
     printed(&plaza.run(&["migrate"]).await);
     plaza.restart().await;
-    assert!(
-        plaza
-            .stdout()
-            .contains("setup link: https://plaza.example/setup?token="),
-        "{}",
-        plaza.stdout()
-    );
+    // What a server prints is collected: it says where the link is, not what it is.
+    let (printed, file) = (plaza.stdout(), plaza.data().join("setup-link"));
+    let where_it_is = format!("setup link: read it in {}\n", file.display());
+    assert!(printed.contains(&where_it_is), "{printed}");
+    let told = [printed, plaza.stderr()].concat();
+    assert!(!told.contains(&plaza.setup_token()), "{told}");
+    let link = std::fs::read_to_string(&file).unwrap();
+    assert!(link.starts_with("https://plaza.example/setup?token="), "{link}");
+    let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
     plaza.stop().await;
 }

@@ -32,12 +32,23 @@ impl SimulatorProcess {
         seed: u64,
         settings: &[(&str, &str)],
     ) -> Self {
+        Self::start_at("127.0.0.1:0", callback_url, app_secret, seed, settings).await
+    }
+
+    /// The same at an address that is known.
+    pub(crate) async fn start_at(
+        listen: &str,
+        callback_url: &str,
+        app_secret: &str,
+        seed: u64,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let folder = folder();
         let seed = seed.to_string();
         let arguments = [
             "simulator",
             "--listen",
-            "127.0.0.1:0",
+            listen,
             "--state",
             "simulator.jsonl",
             "--seed",

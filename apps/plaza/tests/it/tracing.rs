@@ -101,7 +101,8 @@ async fn a_campaign_is_one_trace_through_every_process_that_it_passes() {
     assert_eq!(way.last().unwrap().parent.as_deref(), Some(CLIENT), "{told}");
 
     // The planner asks notification: a call of its own inside the planning.
-    let asked = |span: &&Span| span.name == "rpc.server" && span.attributes["rpc.method"] == "Suppressed";
+    const SUPPRESSED: &str = "plaza.notification.v1.Notification/Suppressed";
+    let asked = |span: &&Span| span.name == SUPPRESSED && span.kind == "server";
     let answered = spans.iter().find(asked).unwrap();
     let call = way_up(&spans, answered);
     let steps: Vec<_> = call[..3]
@@ -109,11 +110,19 @@ async fn a_campaign_is_one_trace_through_every_process_that_it_passes() {
         .map(|span| (service(span), span.name.as_str(), span.kind))
         .collect();
     let expected = [
-        ("notification", "rpc.server", "server"),
-        ("broadcast", "rpc.client", "client"),
+        ("notification", SUPPRESSED, "server"),
+        ("broadcast", SUPPRESSED, "client"),
         ("broadcast", "plan batch", "internal"),
     ];
     assert_eq!(steps, expected, "{told}");
+    let told_of = |name: &str| answered.attributes[name].clone();
+    assert_eq!(told_of("rpc.system"), "grpc");
+    assert_eq!(told_of("rpc.service"), "plaza.notification.v1.Notification");
+    assert_eq!(told_of("rpc.method"), "Suppressed");
+    assert_eq!(told_of("rpc.grpc.status_code"), "0");
+    // A call has one span on each side, and every span of a request its route.
+    let twice = spans.iter().filter(|span| span.name.contains("unmatched"));
+    assert_eq!(twice.count(), 0, "{told}");
     assert!(spans.iter().all(|span| !span.failed), "{told}");
 
     a_problem_names_the_trace_of_its_log_lines(&fleet, &owner).await;
@@ -193,6 +202,11 @@ fn of_the_trace(spans: &[Span]) -> Vec<Span> {
     of_it.cloned().collect()
 }
 
+/// Whether it is one of a gRPC call, on either side.
+fn is_call(span: &Span) -> bool {
+    span.attributes.contains_key("rpc.method")
+}
+
 /// Whether a receipt is there and a call was answered, and everything that led to what is there.
 fn is_whole(spans: &[Span]) -> bool {
     let has = |name: &str| spans.iter().any(|span| span.name == name);
@@ -200,11 +214,14 @@ fn is_whole(spans: &[Span]) -> bool {
     let answered = |call: &Span| {
         spans
             .iter()
-            .any(|span| span.name == "rpc.server" && span.parent.as_ref() == Some(&call.id))
+            .any(|span| is_call(span) && span.kind == "server" && span.parent.as_ref() == Some(&call.id))
     };
-    let mut calls = spans.iter().filter(|span| span.name == "rpc.client");
+    let mut calls = spans
+        .iter()
+        .filter(|span| is_call(span) && span.kind == "client")
+        .peekable();
     has(WAY[0].1)
-        && has("rpc.client")
+        && calls.peek().is_some()
         && calls.all(answered)
         && spans.iter().all(|span| span.parent.as_deref().is_some_and(known))
 }

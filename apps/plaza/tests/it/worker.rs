@@ -1,4 +1,5 @@
-//! `plaza worker` beside `plaza serve`: two processes on one machine and one database, and every message once.
+//! `plaza worker` beside `plaza serve`: two processes on one machine and one database, and every message once. Beside a
+//! `serve` of everything, and beside one of notification only, with everything else elsewhere.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -11,6 +12,8 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use crate::client::Api;
+use crate::fleet::Fleet;
+use crate::front::Front;
 use crate::plaza::{Builder, Plaza, folder, free_address, printed};
 use crate::simulator::SimulatorProcess;
 use crate::{process, story};
@@ -26,6 +29,13 @@ const PEOPLE: u64 = EASY + AREAS.len() as u64;
 /// Campaigns after which both processes have sent something, or never will.
 const CAMPAIGNS: u64 = 20;
 
+/// Nobody refuses but where the story wants it, and nobody waits for a rate.
+const EVEN: (&str, &str) = ("PLAZA_SIMULATOR__FAILURE_RATE", "0.0");
+const RATE: (&str, u32) = ("PLAZA_NOTIFICATION__DEFAULT_RATE", 0);
+const RETRY: (&str, u32) = ("PLAZA_NOTIFICATION__RETRY_MILLISECONDS", 200);
+/// Looks at the queue more often than usual, and so finds what falls due while the other one sleeps.
+const POLL: (&str, &str) = ("PLAZA_NOTIFICATION__POLL_MILLISECONDS", "10");
+
 /// A running `plaza worker notification`. Dropped, it is killed.
 struct Worker {
     child: Child,
@@ -35,12 +45,12 @@ struct Worker {
 
 impl Worker {
     /// Starts it with the folder and the variables of a `serve`, but for the internal listener, and waits until it is
-    /// ready. It looks at the queue more often, so that it finds what falls due while the other one sleeps.
+    /// ready.
     async fn beside(serve: &Plaza) -> Self {
         let mut command = serve.command(&["worker", "notification"]);
         command
             .env_remove("PLAZA_INTERNAL_LISTEN")
-            .env("PLAZA_NOTIFICATION__POLL_MILLISECONDS", "10")
+            .env(POLL.0, POLL.1)
             .stdin(Stdio::null());
         let log = |name: &str| serve.root().join(format!("worker-{name}.log"));
         let (stdout, stderr) = (log("stdout"), log("stderr"));
@@ -117,8 +127,8 @@ fn serve(database: &TestDatabase, listen: &str, simulator: &SimulatorProcess) ->
         .env("PLAZA_NOTIFICATION__WHATSAPP__BASE_URL", simulator.url())
         .env("PLAZA_NOTIFICATION__WHATSAPP__APP_SECRET", SECRET)
         .env("PLAZA_NOTIFICATION__DEVELOPMENT_SENDER", true)
-        .env("PLAZA_NOTIFICATION__DEFAULT_RATE", 0)
-        .env("PLAZA_NOTIFICATION__RETRY_MILLISECONDS", 200)
+        .env(RATE.0, RATE.1)
+        .env(RETRY.0, RETRY.1)
         .arg("serve")
 }
 
@@ -149,9 +159,8 @@ async fn sent_by(internal: &str) -> u64 {
 async fn a_worker_beside_a_server_sends_its_part_and_nothing_twice() {
     let database = TestDatabase::fresh(&[]).await;
     let listen = free_address();
-    let faults = [("PLAZA_SIMULATOR__FAILURE_RATE", "0.0")];
     let callback = format!("http://{listen}/webhooks/meta");
-    let simulator = SimulatorProcess::start(&callback, SECRET, 7, &faults).await;
+    let simulator = SimulatorProcess::start(&callback, SECRET, 7, &[EVEN]).await;
     let mut plaza = serve(&database, &listen, &simulator).prepare(folder());
     printed(&plaza.run(&["migrate"]).await);
     plaza.restart().await;
@@ -171,7 +180,39 @@ async fn a_worker_beside_a_server_sends_its_part_and_nothing_twice() {
     );
     assert_eq!(Api::at(&worker.internal()).get("/readyz").await.status, 200);
 
-    let admin = story::administrator(&plaza).await;
+    each_sends_its_part(&plaza, &simulator, [&plaza.internal_url(""), &worker.internal()]).await;
+    worker.stop().await;
+    plaza.stop().await;
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_beside_a_server_sends_its_part_and_nothing_twice_in_pieces() {
+    let mut fleet = Fleet::builder()
+        .simulated(EVEN.0, EVEN.1)
+        .env(RATE.0, RATE.1)
+        .env(RETRY.0, RETRY.1)
+        // Events come to either of the two: each finds what the other one began, if it looks as often.
+        .env(POLL.0, POLL.1)
+        .start()
+        .await;
+    for worker in ["worker-notification", "worker-broadcast"] {
+        let told = fleet.stdout(worker);
+        assert!(!told.contains("setup link"), "{told}");
+        for file in ["addresses.json", "setup-link"] {
+            assert!(!fleet.data(worker).join(file).exists(), "{worker} wrote {file}");
+        }
+    }
+    let internal = ["notification", "worker-notification"]
+        .map(|name| format!("http://{}", fleet.internal_address(name)));
+    each_sends_its_part(&fleet, fleet.simulator(), [&internal[0], &internal[1]]).await;
+    fleet.stop().await;
+}
+
+/// Campaigns until both have sent something; between them they sent everything, and nothing twice. `internal` is where
+/// each tells what it did.
+async fn each_sends_its_part(plaza: &impl Front, simulator: &SimulatorProcess, internal: [&str; 2]) {
+    let admin = story::administrator(plaza).await;
     let owner = story::tenant(&admin, "acme").await.owner;
     people(&owner).await;
     let template = story::template(&owner).await;
@@ -182,10 +223,7 @@ async fn a_worker_beside_a_server_sends_its_part_and_nothing_twice() {
         let completed = story::completed(&owner, &campaign).await;
         assert_eq!(completed["planned"], json!({"send": PEOPLE}));
         campaigns += 1;
-        sent = [
-            sent_by(&plaza.internal_url("")).await,
-            sent_by(&worker.internal()).await,
-        ];
+        sent = [sent_by(internal[0]).await, sent_by(internal[1]).await];
     }
 
     let counts = simulator.counts().await;
@@ -198,8 +236,4 @@ async fn a_worker_beside_a_server_sends_its_part_and_nothing_twice() {
     );
     assert_eq!(json!(sent.iter().sum::<u64>()), expected);
     assert!(!sent.contains(&0), "one of the two did nothing: {sent:?}");
-
-    worker.stop().await;
-    plaza.stop().await;
-    simulator.stop().await;
 }

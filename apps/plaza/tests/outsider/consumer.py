@@ -2,11 +2,14 @@
 
     consumer.py declare URL QUEUE KEY...          a queue of its own, bound to plaza.events for these keys
     consumer.py read    URL QUEUE COUNT POISON    until COUNT events are handled and those with POISON are dead
-    consumer.py send    URL EXCHANGE KEY ID BODY  one message with the attributes of an event, confirmed
+    consumer.py send    URL EXCHANGE KEY ID BODY  one message with the attributes of an event, confirmed by the broker; waits
+                                                  for a queue that takes it
+    consumer.py drop    URL QUEUE                 a queue, as soon as it is empty
 """
 
 import json
 import sys
+import time
 from collections import Counter
 from datetime import datetime, timezone
 
@@ -22,6 +25,11 @@ def dead(queue):
     return queue + ".dlq"
 
 
+def cemetery(queue):
+    """The exchange for dead letters, named after the program: `crm.dead` of `crm.contacts`."""
+    return queue.split(".")[0] + ".dead"
+
+
 def connect(url):
     connection = pika.BlockingConnection(pika.URLParameters(url))
     return connection, connection.channel()
@@ -31,18 +39,20 @@ def declare(url, queue, *keys):
     connection, channel = connect(url)
     # Plaza's own: it has to be there.
     channel.exchange_declare(EXCHANGE, passive=True)
-    channel.queue_declare(dead(queue), durable=True, arguments={"x-queue-type": "quorum"})
+    # Not the default exchange: that takes a right which reaches every queue.
+    channel.exchange_declare(cemetery(queue), "direct", durable=True)
+    # Without a limit and an overflow, or with reject-publish, a reader that is away would hold Plaza up.
+    limits = {"x-queue-type": "quorum", "x-max-length": 100_000, "x-overflow": "drop-head"}
+    channel.queue_declare(dead(queue), durable=True, arguments=limits)
+    channel.queue_bind(dead(queue), cemetery(queue), queue)
     channel.queue_declare(
         queue,
         durable=True,
         arguments={
-            "x-queue-type": "quorum",
+            **limits,
             "x-delivery-limit": REPETITIONS,
-            "x-dead-letter-exchange": "",
-            "x-dead-letter-routing-key": dead(queue),
-            # Without these, or with reject-publish, a reader that is away would hold Plaza up.
-            "x-max-length": 100_000,
-            "x-overflow": "drop-head",
+            "x-dead-letter-exchange": cemetery(queue),
+            "x-dead-letter-routing-key": queue,
         },
     )
     for key in keys:
@@ -132,9 +142,23 @@ def send(url, exchange, key, message_id, body):
         timestamp=int(now.timestamp()),
         headers=headers,
     )
-    # Fails when no queue takes it.
-    channel.basic_publish(exchange, key, body.encode(), properties, mandatory=True)
-    connection.close()
+    for _ in range(PATIENCE * 10):
+        try:
+            channel.basic_publish(exchange, key, body.encode(), properties, mandatory=True)
+            return connection.close()
+        except pika.exceptions.UnroutableError:
+            time.sleep(0.1)
+    sys.exit("no queue takes %s" % key)
 
 
-{"declare": declare, "read": read, "send": send}[sys.argv[1]](*sys.argv[2:])
+def drop(url, queue):
+    connection, channel = connect(url)
+    for _ in range(PATIENCE * 10):
+        if channel.queue_declare(queue, passive=True).method.message_count == 0:
+            channel.queue_delete(queue)
+            return connection.close()
+        time.sleep(0.1)
+    sys.exit("%s is not read" % queue)
+
+
+{"declare": declare, "read": read, "send": send, "drop": drop}[sys.argv[1]](*sys.argv[2:])

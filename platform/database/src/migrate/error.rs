@@ -61,6 +61,20 @@ pub enum MigrateError {
         /// Why not.
         source: refinery::Error,
     },
+    /// Another program migrates this database, and does not come to an end.
+    #[error("another migration of this database runs, and did not end in time: begin again later")]
+    Busy,
+    /// A migration outside of a transaction failed. What it left behind is taken away when it is begun again.
+    #[error("schema {schema}: {migration} failed, and is begun anew the next time: {}", detail(.source))]
+    Outside {
+        /// The schema.
+        schema: ServiceName,
+        /// The migration.
+        migration: String,
+        /// What the server said.
+        #[source]
+        source: tokio_postgres::Error,
+    },
     /// A migration failed, and left nothing behind.
     #[error("schema {schema}: {source}: {}", server_text(.source))]
     Failed {

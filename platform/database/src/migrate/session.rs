@@ -1,17 +1,25 @@
 //! The migrator's connection, and the steps it takes.
 
+use std::time::Duration;
+
+use refinery::Target as Until;
 use secrecy::SecretString;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_postgres::Client;
 
 use super::target::Target;
-use super::{MigrateError, PLAZA_SCHEMA};
+use super::{MigrateError, PLAZA_SCHEMA, outside};
 use crate::connector::{self, Connector};
 use crate::roles::{OWNER, service_role, system_role};
 use crate::{DatabaseError, DatabaseLimits, tasks};
 
 /// Our advisory lock: one migration at a time in each database. Refinery takes none.
 const LOCK: i64 = 0x70_6c61_7a61;
+/// How long another migration may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often it is looked whether it has ended.
+const LOOK: Duration = Duration::from_millis(50);
 
 pub(super) struct Session {
     pub(super) client: Client,
@@ -37,13 +45,28 @@ impl Session {
     }
 
     /// Waits for other migrations of this database. The lock ends with the connection.
+    ///
+    /// It is asked for again and again: a statement that waits is a transaction, and the other one waits for all that are
+    /// older while it builds an index.
     pub(super) async fn lock(&self) -> Result<(), MigrateError> {
-        let sql =
-            format!("SET lock_timeout = '60s'; SELECT pg_advisory_lock({LOCK}); SET lock_timeout = '5s'");
-        self.client
-            .batch_execute(&sql)
+        let ends = Instant::now() + PATIENCE;
+        while !self
+            .try_lock()
             .await
-            .map_err(MigrateError::refused("waiting for another migration"))
+            .map_err(MigrateError::refused("waiting for another migration"))?
+        {
+            if Instant::now() > ends {
+                return Err(MigrateError::Busy);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    async fn try_lock(&self) -> Result<bool, tokio_postgres::Error> {
+        self.client.batch_execute("SET lock_timeout = '5s'").await?;
+        let sql = format!("SELECT pg_try_advisory_lock({LOCK})");
+        self.client.query_one(&sql, &[]).await?.try_get(0)
     }
 
     /// The functions that migrations call.
@@ -63,20 +86,34 @@ impl Session {
         self.enter_schema(target)
             .await
             .map_err(MigrateError::refused("making a schema"))?;
-        let mut runner = refinery::Runner::new(&target.migrations);
+        let mut applied = Vec::new();
+        for migration in outside::marked(&target.migrations) {
+            applied.extend(self.run(target, Until::Version(migration.version() - 1)).await?);
+            if self.reach_outside(target, migration).await? {
+                applied.push(migration.to_string());
+            }
+        }
+        applied.extend(self.run(target, Until::Latest).await?);
+        self.note(target)
+            .await
+            .map_err(MigrateError::refused("noting what was done"))?;
+        Ok(applied
+            .into_iter()
+            .map(|migration| format!("{schema} {migration}"))
+            .collect())
+    }
+
+    /// Applies what is missing, one transaction each, up to there. Names what it applied.
+    pub(super) async fn run(&mut self, target: &Target, until: Until) -> Result<Vec<String>, MigrateError> {
+        let schema = target.service;
+        let mut runner = refinery::Runner::new(&target.migrations).set_target(until);
         runner.set_migration_table_name(format!("{schema}.schema_history"));
         let report = runner
             .run_async(&mut self.client)
             .await
             .map_err(|error| MigrateError::sort(schema, error, |version| target.knows(version)))?;
-        self.note(target)
-            .await
-            .map_err(MigrateError::refused("noting what was done"))?;
-        Ok(report
-            .applied_migrations()
-            .iter()
-            .map(|migration| format!("{schema} {migration}"))
-            .collect())
+        let applied = report.applied_migrations();
+        Ok(applied.iter().map(ToString::to_string).collect())
     }
 
     async fn enter_schema(&self, target: &Target) -> Result<(), tokio_postgres::Error> {

@@ -268,6 +268,87 @@ async fn a_failed_migration_leaves_nothing_behind_and_says_what_failed() {
     assert_eq!(report.unwrap().applied, ["mill V20261120110000__broken"]);
 }
 
+const INDEX: Migration = Migration {
+    name: "V20261120103000__each_once",
+    sql: "-- Outside of a transaction.
+          CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS each_once ON mill.first (id)",
+};
+
+async fn is_valid(test: &TestDatabase) -> Option<bool> {
+    let sql = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('mill.each_once')";
+    let row = test.admin().await.query_opt(sql, &[]).await.unwrap();
+    row.map(|row| row.get(0))
+}
+
+#[tokio::test]
+async fn an_index_is_built_outside_of_a_transaction_and_in_its_place() {
+    let (test, settings) = town().await;
+    let schemas = [mill(&[SECOND, INDEX, FIRST])];
+    let all = [FIRST, INDEX, SECOND].map(|one| format!("mill {}", one.name));
+    assert_eq!(run(&settings, &schemas).await.unwrap().applied, all);
+    assert_eq!(is_valid(&test).await, Some(true));
+    assert_eq!(run(&settings, &schemas).await.unwrap(), Report::default());
+    assert_eq!(pending(&settings.url, &schemas).await.unwrap(), [""; 0]);
+    let changed = Migration {
+        sql: "-- Outside of a transaction.\nSELECT 1",
+        ..INDEX
+    };
+    let error = run(&settings, &[mill(&[FIRST, changed, SECOND])])
+        .await
+        .unwrap_err();
+    assert!(matches!(error, MigrateError::Diverged { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_index_that_was_not_built_to_its_end_is_built_anew() {
+    let (test, settings) = town().await;
+    let schemas = [mill(&[FIRST, INDEX, SECOND])];
+    run(&settings, &[mill(&[FIRST])]).await.unwrap();
+    let admin = test.admin().await;
+    admin
+        .batch_execute("INSERT INTO mill.first VALUES (1), (1)")
+        .await
+        .unwrap();
+    let error = run(&settings, &schemas).await.unwrap_err();
+    assert!(matches!(error, MigrateError::Outside { .. }), "{error:?}");
+    assert!(error.to_string().contains("each_once"), "{error}");
+    assert_eq!(is_valid(&test).await, Some(false), "PostgreSQL leaves it behind");
+
+    admin.batch_execute("TRUNCATE mill.first").await.unwrap();
+    let report = run(&settings, &schemas).await.unwrap();
+    assert_eq!(
+        report.applied,
+        [INDEX, SECOND].map(|one| format!("mill {}", one.name))
+    );
+    assert_eq!(is_valid(&test).await, Some(true));
+}
+
+#[tokio::test]
+async fn an_index_that_was_built_and_not_noted_is_noted() {
+    let (test, settings) = town().await;
+    run(&settings, &[mill(&[FIRST])]).await.unwrap();
+    let built = "CREATE UNIQUE INDEX each_once ON mill.first (id)";
+    test.admin().await.batch_execute(built).await.unwrap();
+
+    let report = run(&settings, &[mill(&[FIRST, INDEX])]).await.unwrap();
+
+    assert_eq!(report.applied, [format!("mill {}", INDEX.name)]);
+}
+
+/// Whoever waits for the lock must not be one of those that the index waits for.
+#[tokio::test]
+async fn several_programs_may_build_an_index_at_the_same_time() {
+    let (_test, settings) = town().await;
+    let schemas = [mill(&[FIRST, INDEX, SECOND])];
+    let reports =
+        futures_util::future::join_all([&settings; 4].map(|settings| run(settings, &schemas))).await;
+    let applied: usize = reports
+        .into_iter()
+        .map(|report| report.unwrap().applied.len())
+        .sum();
+    assert_eq!(applied, 3);
+}
+
 #[tokio::test]
 async fn the_functions_for_policies_refuse_tables_that_do_not_fit() {
     let (test, _) = town().await;

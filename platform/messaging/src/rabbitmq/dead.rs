@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use lapin::Channel;
 use lapin::message::BasicGetMessage;
 use lapin::options::{BasicAckOptions, BasicGetOptions};
-use plaza_kernel::topology::Queue;
+use plaza_kernel::topology::{Queue, Reader};
 
 use super::{RabbitMq, RabbitMqError, headers, queues};
 use crate::dead_letters::{Letter, Which};
@@ -98,9 +98,9 @@ impl RabbitMq {
         let reason = headers::header(message, headers::REASON);
         let attempts = headers::number(message.properties.headers().as_ref(), headers::ATTEMPTS)
             .and_then(|attempts| i32::try_from(attempts).ok());
-        let attempts = match word.as_deref() {
+        let attempts = match (word.as_deref(), queue.reader) {
             // It counted for itself.
-            Some(DELIVERY_LIMIT) if reason.is_none() => {
+            (Some(DELIVERY_LIMIT), Reader::Others) if reason.is_none() => {
                 Some(attempts.unwrap_or_default() + self.publisher.messaging.deliveries())
             }
             _ => attempts,
@@ -159,7 +159,9 @@ fn event_id(message: &BasicGetMessage) -> Option<String> {
 /// The broker's word for why it made a dead letter of something.
 fn in_words(word: &str) -> String {
     match word {
-        DELIVERY_LIMIT => "its deliveries came to no end: the process died in the last one".to_owned(),
+        DELIVERY_LIMIT => {
+            "its deliveries came to no end: its readers gave it back or died with it".to_owned()
+        }
         "rejected" => "its reader rejected it".to_owned(),
         other => format!("the broker gave it up: {other}"),
     }

@@ -31,8 +31,7 @@ impl Declarer<'_> {
             self.note(declared, &mut channel, &mut different).await?;
         }
         for queue in self.topology.queues {
-            let declared = self.queue_on(&channel, queue).await;
-            self.note(declared, &mut channel, &mut different).await?;
+            self.queue_on(queue, &mut channel, &mut different).await?;
         }
         // Dropped channels are closed.
         Ok(different)
@@ -41,13 +40,16 @@ impl Declarer<'_> {
     /// Declares what one queue of the table needs: its exchange, its retry queues, its dead letters, its bindings.
     ///
     /// # Errors
-    /// When the connection breaks, or something exists in another form.
+    /// When the connection breaks, or something exists in another form: the rest is declared all the same.
     pub(crate) async fn queue(&self, queue: &Queue) -> Result<(), RabbitMqError> {
-        let channel = self.channel().await?;
+        let mut different = Vec::new();
+        let mut channel = self.channel().await?;
         if let Some(exchange) = self.topology.exchange(queue.exchange) {
-            self.exchange(&channel, exchange).await?;
+            let declared = self.exchange(&channel, exchange).await;
+            self.note(declared, &mut channel, &mut different).await?;
         }
-        self.queue_on(&channel, queue).await
+        self.queue_on(queue, &mut channel, &mut different).await?;
+        different.into_iter().next().map_or(Ok(()), Err)
     }
 
     async fn channel(&self) -> Result<Channel, RabbitMqError> {
@@ -92,30 +94,47 @@ impl Declarer<'_> {
             .map_err(|error| RabbitMqError::declaring(exchange.name, error))
     }
 
-    async fn queue_on(&self, channel: &Channel, queue: &Queue) -> Result<(), RabbitMqError> {
+    /// A queue is bound as soon as it is there, whatever becomes of those around it: until then it misses what others
+    /// hear, and no publisher is told. One that exists in another form is bound too: what it gets is kept for later.
+    async fn queue_on(
+        &self,
+        queue: &Queue,
+        channel: &mut Channel,
+        different: &mut Vec<RabbitMqError>,
+    ) -> Result<(), RabbitMqError> {
         for declared in queues::all(queue, self.messaging, self.settings) {
-            declare(channel, declared).await?;
-        }
-        // A fanout exchange looks at no key, but a binding has one.
-        let keys = if queue.keys.is_empty() {
-            &[""][..]
-        } else {
-            queue.keys
-        };
-        for key in keys {
-            channel
-                .queue_bind(
-                    queue.name.into(),
-                    queue.exchange.into(),
-                    (*key).into(),
-                    QueueBindOptions::default(),
-                    FieldTable::default(),
-                )
-                .await
-                .map_err(RabbitMqError::away)?;
+            let is_bound = declared.name == queue.name;
+            let done = declare(channel, declared).await;
+            self.note(done, channel, different).await?;
+            if is_bound {
+                let done = bind(channel, queue).await;
+                self.note(done, channel, different).await?;
+            }
         }
         Ok(())
     }
+}
+
+async fn bind(channel: &Channel, queue: &Queue) -> Result<(), RabbitMqError> {
+    // A fanout exchange looks at no key, but a binding has one.
+    let keys = if queue.keys.is_empty() {
+        &[""][..]
+    } else {
+        queue.keys
+    };
+    for key in keys {
+        channel
+            .queue_bind(
+                queue.name.into(),
+                queue.exchange.into(),
+                (*key).into(),
+                QueueBindOptions::default(),
+                FieldTable::default(),
+            )
+            .await
+            .map_err(|error| RabbitMqError::declaring(queue.name, error))?;
+    }
+    Ok(())
 }
 
 async fn declare(channel: &Channel, declared: Declared) -> Result<(), RabbitMqError> {

@@ -9,9 +9,9 @@ use plaza_kernel::{Failure, Kind};
 /// Something went wrong with the broker.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RabbitMqError {
-    /// The URL is none.
-    #[error("this is no address of a broker (amqp://user:password@host:port/vhost): {0}")]
-    Address(String),
+    /// The URL is none. It is not repeated: it has a password.
+    #[error("this is no address of a broker; one is amqp://user:password@host:port/vhost, or amqps://…")]
+    Address,
     /// It cannot be reached, or the connection broke.
     #[error("the broker is away")]
     Away(#[source] Arc<lapin::Error>),
@@ -50,6 +50,15 @@ impl RabbitMqError {
         Self::Away(Arc::new(error))
     }
 
+    /// Whether the broker has no such exchange or queue.
+    pub(crate) fn says_not_found(error: &lapin::Error) -> bool {
+        matches!(
+            error.kind(),
+            ErrorKind::ProtocolError(said)
+                if *said.kind() == AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND)
+        )
+    }
+
     /// The broker's answer to the declaration of something.
     pub(crate) fn declaring(name: &str, error: lapin::Error) -> Self {
         let said = match error.kind() {
@@ -77,13 +86,13 @@ impl Failure for RabbitMqError {
             Self::Full => Kind::Throttled,
             Self::NoSuchQueue(_) => Kind::NotFound,
             Self::Different { .. } => Kind::Conflict,
-            Self::Address(_) | Self::Unroutable(_) => Kind::Internal,
+            Self::Address | Self::Unroutable(_) => Kind::Internal,
         }
     }
 
     fn code(&self) -> &'static str {
         match self {
-            Self::Address(_) => "BROKER_ADDRESS",
+            Self::Address => "BROKER_ADDRESS",
             Self::Away(_) | Self::StillAway(_) | Self::Blocked | Self::Unconfirmed => "BROKER_AWAY",
             Self::Full => "QUEUE_FULL",
             Self::Unroutable(_) => "UNROUTABLE",

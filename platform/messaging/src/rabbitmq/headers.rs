@@ -13,7 +13,7 @@ use plaza_kernel::{EventId, TenantId};
 
 use crate::Envelope;
 
-/// How often it was delivered in vain before it was put where it is now.
+/// How often it was tried in vain before it was put where it is now.
 pub(crate) const ATTEMPTS: &str = "x-plaza-attempts";
 /// Why it is a dead letter.
 pub(crate) const REASON: &str = "x-plaza-reason";
@@ -28,16 +28,20 @@ const DEATHS: &str = "x-death";
 const PERSISTENT: u8 = 2;
 /// What an outbox takes.
 const LONGEST_KEY: usize = 512;
+/// What AMQP takes: a name is a routing key, and the `type` of the message that goes on to another queue.
+const LONGEST_NAME: usize = 255;
 
 /// What came.
 #[derive(Debug)]
 pub(crate) struct Read {
     pub(crate) envelope: Envelope,
-    /// How often it was delivered in vain before.
+    /// How often it had been tried in vain when it came into the queue.
     pub(crate) before: i32,
+    /// Whether the broker delivers it again.
+    pub(crate) again: bool,
 }
 
-/// The properties of an event that was delivered so often in vain.
+/// The properties of an event that was tried so often in vain.
 ///
 /// # Errors
 /// When its name is longer than AMQP can carry.
@@ -106,9 +110,13 @@ pub(crate) fn read(message: &Delivery) -> Result<Read, String> {
     if key.is_empty() || key.len() > LONGEST_KEY {
         return Err(format!("its partitionkey has not 1 to {LONGEST_KEY} bytes"));
     }
+    let name = required("type")?;
+    if name.len() > LONGEST_NAME {
+        return Err(format!("its type has more than {LONGEST_NAME} bytes"));
+    }
     let envelope = Envelope {
         id,
-        name: required("type")?,
+        name,
         // A foreign value matches no consumer's version.
         version: u16::try_from(version).unwrap_or(u16::MAX),
         source: required("source")?,
@@ -120,16 +128,16 @@ pub(crate) fn read(message: &Delivery) -> Result<Read, String> {
     };
     Ok(Read {
         envelope,
-        before: deliveries_before(message),
+        before: tries_before(message),
+        again: message.redelivered || number(headers, REDELIVERIES).is_some_and(|times| times > 0),
     })
 }
 
-/// How often a message was delivered in vain before: as we wrote down, and as the broker counted since.
-pub(crate) fn deliveries_before(message: &Delivery) -> i32 {
-    let headers = message.properties.headers().as_ref();
-    let counted = |name| number(headers, name).unwrap_or_default().clamp(0, 1_000_000);
-    let all = counted(ATTEMPTS) + counted(REDELIVERIES);
-    i32::try_from(all).unwrap_or(i32::MAX)
+/// How often a message had been tried in vain when it came into the queue: as we wrote down then. How often the broker
+/// delivered it since says nothing about that: it may have been held only.
+pub(crate) fn tries_before(message: &Delivery) -> i32 {
+    let tries = number(message.properties.headers().as_ref(), ATTEMPTS).unwrap_or_default();
+    i32::try_from(tries.clamp(0, 1_000_000)).unwrap_or_default()
 }
 
 /// The properties of a dead letter: the message's own, and why it is dead.

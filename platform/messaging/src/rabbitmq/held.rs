@@ -4,106 +4,86 @@
 //! which delivers it again; the inbox keeps its effect to one.
 
 use std::fmt::Display;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lapin::message::Delivery;
 use lapin::options::BasicAckOptions;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
+use super::desk::{Desk, End};
 use super::headers::{self, Read};
-use super::publisher::Publisher;
 use super::queues;
-use crate::attempt::{Attempt, Outcome};
+use crate::attempt::Outcome;
+use crate::tries;
 use crate::waiting::{Head, Place};
 use crate::{Envelope, error_text};
 
 /// The longest pause before something that failed is tried again while a message is held.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// What the messages of one queue are worked on with.
-pub(crate) struct Desk {
-    pub(crate) queue: &'static str,
-    pub(crate) attempt: Attempt,
-    pub(crate) publisher: Arc<Publisher>,
-    /// Shared by the consumers of the service: each place holds a connection to the database while it works.
-    pub(crate) places: Arc<Semaphore>,
-}
-
-/// How the work on a message ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
-    /// It is acknowledged, or with the broker again.
-    Settled,
-    /// The database has been away for too long: everything that is held goes back to the broker.
-    GiveBack,
-}
-
 /// The work cannot go on: the message stays with the broker.
-struct Interrupted;
+pub(super) struct Interrupted;
 
 /// A message on the desk.
-struct Held<'a> {
+pub(super) struct Held<'a> {
     desk: &'a Desk,
     message: &'a Delivery,
+    uncounted: i32,
     stop: &'a CancellationToken,
+    /// Whether the consumer was asked.
+    tried: AtomicBool,
 }
 
-impl Desk {
-    /// Works on a message until it is settled.
-    pub(crate) async fn work(
-        &self,
-        message: &Delivery,
-        read: Result<Read, String>,
-        stop: &CancellationToken,
-    ) -> End {
-        let held = Held {
-            desk: self,
+impl<'a> Held<'a> {
+    pub(super) fn new(
+        desk: &'a Desk,
+        message: &'a Delivery,
+        uncounted: i32,
+        stop: &'a CancellationToken,
+    ) -> Self {
+        Self {
+            desk,
             message,
+            uncounted,
             stop,
-        };
-        let ended = match read {
-            Ok(read) => held.event(&read).await,
-            Err(reason) => held.unreadable(&reason).await.map(|()| End::Settled),
-        };
-        match ended {
-            Ok(end) => end,
-            Err(Interrupted) => {
-                tracing::debug!(
-                    queue = self.queue,
-                    tag = message.delivery_tag,
-                    "a message goes back to the broker"
-                );
-                End::Settled
-            }
+            tried: AtomicBool::new(false),
         }
+    }
+
+    pub(super) fn was_tried(&self) -> bool {
+        self.tried.load(Ordering::Relaxed)
     }
 }
 
 impl Held<'_> {
-    async fn event(&self, read: &Read) -> Result<End, Interrupted> {
-        let Read { envelope, before } = read;
-        let number = before.saturating_add(1);
+    pub(super) async fn event(&self, read: &Read) -> Result<End, Interrupted> {
+        let envelope = &read.envelope;
         let attempt = &self.desk.attempt;
         let Some(tenant) = envelope.tenant else {
             let reason = "it belongs to no tenant";
-            return self.bury(envelope, None, number, reason).await;
+            return self
+                .bury(envelope, None, read.before.saturating_add(1), reason)
+                .await;
         };
         let place = Place {
             tenant,
             consumer: attempt.consumer,
             event: envelope.id,
             key: envelope.key.clone(),
+            counted: read.again,
         };
+        // What comes for the first time is counted without asking anybody.
+        let mut number = (!read.again).then(|| read.before.saturating_add(1));
         let (mut backoff, since) = (Backoff::default(), Instant::now());
         loop {
-            match self.attempt(envelope, &place, number).await? {
+            let (outcome, number) = self.attempt(read, &place, &mut number).await?;
+            match outcome {
                 Outcome::Done | Outcome::Repeated => break,
                 Outcome::NotNow(head) => {
-                    if self.behind(envelope, &place, &head, *before).await? {
+                    if self.behind(envelope, &place, &head, number - 1).await? {
                         break;
                     }
                 }
@@ -111,7 +91,7 @@ impl Held<'_> {
                     let error = error_text::chain(&error);
                     tracing::warn!(consumer = attempt.consumer, event = %envelope.id, error, "a delivery could not begin");
                     if since.elapsed() > self.desk.publisher.settings.hold {
-                        return Ok(End::GiveBack);
+                        return Ok(End::DatabaseAway);
                     }
                     self.pause(&mut backoff).await?;
                 }
@@ -132,12 +112,13 @@ impl Held<'_> {
         Ok(End::Settled)
     }
 
+    /// One attempt, and its number. It is counted once, before it begins.
     async fn attempt(
         &self,
-        envelope: &Envelope,
+        read: &Read,
         place: &Place,
-        number: i32,
-    ) -> Result<Outcome<Head>, Interrupted> {
+        counted: &mut Option<i32>,
+    ) -> Result<(Outcome<Head>, i32), Interrupted> {
         // Not begun while stopping, nor for a message that somebody else may have by now.
         let permit = tokio::select! {
             biased;
@@ -147,9 +128,20 @@ impl Held<'_> {
         if !self.message.acker.usable() {
             return Err(Interrupted);
         }
-        let outcome = self.desk.attempt.make(envelope, place, number).await;
+        let attempt = &self.desk.attempt;
+        let number = match *counted {
+            Some(number) => number,
+            None => match tries::begin(&attempt.database, place, read.before, self.uncounted).await {
+                Ok(number) => *counted.insert(number),
+                Err(error) => return Ok((Outcome::NotBegun(error), read.before.saturating_add(1))),
+            },
+        };
+        let outcome = attempt.make(&read.envelope, place, number).await;
         drop(permit);
-        Ok(outcome)
+        if !matches!(outcome, Outcome::NotNow(_) | Outcome::NotBegun(_)) {
+            self.tried.store(true, Ordering::Relaxed);
+        }
+        Ok((outcome, number))
     }
 
     /// To the retry queue of this many attempts. Its place is written down before: what comes after it waits.
@@ -163,7 +155,8 @@ impl Held<'_> {
         let database = &self.desk.attempt.database;
         self.insist("its place", || place.failed(database, attempts, delay))
             .await?;
-        self.to_retry(envelope, attempts, attempts).await
+        self.to_retry(envelope, attempts, attempts).await?;
+        self.forget_tries(place).await
     }
 
     /// To the retry queue behind the first of its key. False if there is no need any more.
@@ -184,12 +177,23 @@ impl Held<'_> {
             return Ok(false);
         }
         self.to_retry(envelope, level, before).await?;
+        self.forget_tries(place).await?;
         Ok(true)
+    }
+
+    /// The message that replaces this one carries the number of its tries.
+    async fn forget_tries(&self, place: &Place) -> Result<(), Interrupted> {
+        if place.counted {
+            let database = &self.desk.attempt.database;
+            self.insist("the end of its tries", || tries::forget(database, place))
+                .await?;
+        }
+        Ok(())
     }
 
     async fn to_retry(&self, envelope: &Envelope, level: i32, before: i32) -> Result<(), Interrupted> {
         let queue = queues::retry(self.desk.queue, usize::try_from(level).unwrap_or(1));
-        // It came with this name, so it can go with it.
+        // It was read, so it can be written.
         let properties = headers::write(envelope, before).map_err(|_| Interrupted)?;
         let body = envelope.payload.as_bytes();
         let publisher = &self.desk.publisher;
@@ -206,20 +210,21 @@ impl Held<'_> {
         number: i32,
         reason: &str,
     ) -> Result<End, Interrupted> {
-        // The one that is refused because there were too many deliveries was none.
+        // The one that is refused because there were too many tries was none.
         let attempts = number.min(self.desk.attempt.settings.deliveries());
         self.to_dead_letters(attempts, reason).await?;
         if let Some(place) = place {
             let database = &self.desk.attempt.database;
             self.insist("its place", || place.remove(database)).await?;
+            self.forget_tries(place).await?;
         }
         self.desk.attempt.buried(envelope, attempts, reason);
         self.acknowledge().await;
         Ok(End::Settled)
     }
 
-    async fn unreadable(&self, reason: &str) -> Result<(), Interrupted> {
-        let attempts = headers::deliveries_before(self.message).saturating_add(1);
+    pub(super) async fn unreadable(&self, reason: &str) -> Result<(), Interrupted> {
+        let attempts = headers::tries_before(self.message).saturating_add(1);
         self.to_dead_letters(attempts, reason).await?;
         let consumer = self.desk.attempt.consumer;
         metrics::counter!("plaza_dead_letters_total", "consumer" => consumer).increment(1);

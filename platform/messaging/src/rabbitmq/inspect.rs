@@ -1,9 +1,9 @@
 //! Looking at a broker without changing it.
 
+use lapin::Channel;
 use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions};
-use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::FieldTable;
-use lapin::{Channel, ErrorKind};
+use plaza_kernel::topology::Reader;
 
 use super::queues;
 use super::{RabbitMq, RabbitMqError};
@@ -17,6 +17,9 @@ pub struct BrokerState {
     pub different: Vec<String>,
     /// Queues of dead letters, and how many messages each has.
     pub dead: Vec<(String, u64)>,
+    /// Queues of Plaza's own consumers that hold messages, retry queues among them, and how many each has. What a reader
+    /// holds at that moment is not among them.
+    pub queued: Vec<(String, u64)>,
 }
 
 impl RabbitMq {
@@ -44,6 +47,8 @@ impl RabbitMq {
                 };
                 if declared.name == dead {
                     state.dead.push((dead.clone(), messages));
+                } else if messages > 0 && matches!(queue.reader, Reader::Consumer(_)) {
+                    state.queued.push((declared.name.clone(), messages));
                 }
                 // It is there: to declare it again compares its form and changes nothing.
                 let options = QueueDeclareOptions {
@@ -98,13 +103,7 @@ async fn messages_in(channel: &Channel, name: &str) -> Result<Option<u64>, Rabbi
 fn found<T>(looked: Result<T, lapin::Error>) -> Result<Option<T>, RabbitMqError> {
     match looked {
         Ok(found) => Ok(Some(found)),
-        Err(error) => match error.kind() {
-            ErrorKind::ProtocolError(said)
-                if *said.kind() == AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND) =>
-            {
-                Ok(None)
-            }
-            _ => Err(RabbitMqError::away(error)),
-        },
+        Err(error) if RabbitMqError::says_not_found(&error) => Ok(None),
+        Err(error) => Err(RabbitMqError::away(error)),
     }
 }

@@ -19,12 +19,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
+use super::desk::{Desk, End};
 use super::headers::{self, Read};
-use super::held::{Desk, End};
 use super::lanes::{Lane, Lanes};
+use super::reading::Reading;
 use super::{RabbitMq, RabbitMqError};
 use crate::attempt::Attempt;
-use crate::{MessagingSettings, Subscriptions};
+use crate::{MessagingSettings, Subscriptions, left_over};
 
 statements! {
     /// Whether the database is there.
@@ -36,6 +37,7 @@ pub(crate) struct Intake {
     broker: Arc<RabbitMq>,
     queue: &'static Queue,
     desk: Arc<Desk>,
+    reading: Reading,
     prefetch: u16,
 }
 
@@ -54,6 +56,10 @@ enum Broken {
 struct Underway {
     tasks: JoinSet<(Lane, End)>,
     lanes: Lanes<Held>,
+    /// How often a message that comes again may have been tried without being counted; none before the first message.
+    uncounted: Option<i32>,
+    /// Whether all that was tried so far is settled.
+    settled: bool,
 }
 
 /// A message and what could be read of it.
@@ -110,6 +116,12 @@ impl Intake {
                     handler: Arc::clone(&subscription.handler),
                     consumer,
                 };
+                let reading = Reading::new(
+                    database,
+                    consumer,
+                    clock.uuid(),
+                    broker.publisher.settings.confirm,
+                );
                 let desk = Desk {
                     queue: queue.name,
                     attempt,
@@ -120,6 +132,7 @@ impl Intake {
                     broker: Arc::clone(broker),
                     queue,
                     desk: Arc::new(desk),
+                    reading,
                     prefetch: u16::try_from(prefetch).unwrap_or(u16::MAX),
                 }
             })
@@ -128,6 +141,13 @@ impl Intake {
 
     /// Reads until told to stop, whatever happens to the broker. What was begun is finished.
     pub(crate) async fn run(&self, stop: &CancellationToken) {
+        let Attempt {
+            database, consumer, ..
+        } = &self.desk.attempt;
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = left_over::consumed(database, consumer) => {}
+        }
         let (mut backoff, longest) = (Backoff::default(), self.broker.publisher.settings.pause);
         while !stop.is_cancelled() {
             let Err(broken) = self.read(stop, &mut backoff).await else {
@@ -170,10 +190,18 @@ impl Intake {
         let mut underway = Underway {
             tasks: JoinSet::new(),
             lanes: Lanes::new(),
+            uncounted: None,
+            settled: true,
         };
         let ended = self.work(&mut messages, &mut underway, stop).await;
         // What was begun ends; what was not goes back when the channel is closed.
-        while underway.tasks.join_next().await.is_some() {}
+        while let Some(ended) = underway.tasks.join_next().await {
+            underway.settled &= ended.is_ok_and(|(_, end)| end != End::Uncounted);
+        }
+        if underway.uncounted.is_some() && underway.settled {
+            // Before the next reader gets anything.
+            self.reading.end().await;
+        }
         // It may be gone already.
         let goodbye = channel.close(200, "goodbye".into());
         let _ = tokio::time::timeout(self.broker.publisher.settings.confirm, goodbye).await;
@@ -216,8 +244,9 @@ impl Intake {
                 () = stop.cancelled() => return Ok(()),
                 Some(ended) = underway.tasks.join_next() => {
                     // A task that panicked outside of its consumer leaves its lane closed: begin anew.
+                    underway.settled &= ended.as_ref().is_ok_and(|(_, end)| *end != End::Uncounted);
                     let (lane, end) = ended.map_err(|_| Broken::Cancelled)?;
-                    if end == End::GiveBack {
+                    if end == End::DatabaseAway {
                         return Err(Broken::DatabaseAway);
                     }
                     if let Some(next) = underway.lanes.leave(&lane) {
@@ -226,6 +255,10 @@ impl Intake {
                 }
                 message = messages.next() => match message {
                     Some(Ok(message)) => {
+                        if underway.uncounted.is_none() {
+                            let last_ended = self.reading.begin().await;
+                            underway.uncounted = last_ended.map(|in_order| i32::from(!in_order));
+                        }
                         let held = Held::new(message);
                         let lane = held.lane();
                         if let Some(held) = underway.lanes.enter(&lane, held) {
@@ -241,8 +274,10 @@ impl Intake {
 
     fn start(&self, held: Held, lane: Lane, underway: &mut Underway, stop: &CancellationToken) {
         let (desk, stop) = (Arc::clone(&self.desk), stop.clone());
+        // At the worst.
+        let uncounted = underway.uncounted.unwrap_or(1);
         underway.tasks.spawn(async move {
-            let end = desk.work(&held.message, held.read, &stop).await;
+            let end = desk.work(&held.message, held.read, uncounted, &stop).await;
             (lane, end)
         });
     }

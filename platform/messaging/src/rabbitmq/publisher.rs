@@ -70,6 +70,8 @@ impl Publisher {
         if done && !self.incomplete.load(Ordering::Acquire) {
             return Ok(connection);
         }
+        // What is broken off half-way is begun anew.
+        *declared = None;
         self.incomplete.store(false, Ordering::Release);
         for different in self.declarer(&connection).all().await? {
             tracing::error!(
@@ -110,17 +112,25 @@ impl Publisher {
             properties,
             mandatory: true,
         };
-        let mut answers = self.window(vec![message]).await;
+        let mut answers = self.window(vec![message], None).await;
         answers.pop().unwrap_or(Err(RabbitMqError::Unconfirmed))
     }
 
-    /// Publishes all of these at once, in no order, and answers for each. Their ids differ.
-    pub(crate) async fn window(&self, messages: Vec<Message<'_>>) -> Vec<Result<(), RabbitMqError>> {
+    /// Publishes all of these at once, in no order, and answers for each, at the latest when that time has come. Their ids
+    /// differ.
+    pub(crate) async fn window(
+        &self,
+        messages: Vec<Message<'_>>,
+        until: Option<Instant>,
+    ) -> Vec<Result<(), RabbitMqError>> {
         let count = messages.len();
+        let opening = async { self.channel(&*self.ready().await?).await };
         // Declaring everything takes its time, and is limited by whoever publishes.
-        let channel = match self.ready().await {
-            Ok(connection) => self.channel(&connection).await,
-            Err(error) => Err(error),
+        let channel = match until {
+            Some(until) => timeout_at(until, opening)
+                .await
+                .unwrap_or(Err(RabbitMqError::Unconfirmed)),
+            None => opening.await,
         };
         let channel = match channel {
             Ok(channel) => channel,
@@ -131,6 +141,7 @@ impl Publisher {
             .map(|message| message.properties.message_id().clone())
             .collect();
         let ends = Instant::now() + self.settings.confirm;
+        let ends = until.map_or(ends, |until| until.min(ends));
         let confirms = messages
             .into_iter()
             .map(|message| confirmed(&channel, message, ends));
@@ -149,6 +160,9 @@ impl Publisher {
                 }
                 Err(error) => Err(error),
             });
+        }
+        if answers.iter().any(is_missing_exchange) {
+            self.declare_again();
         }
         for (answer, id) in answers.iter_mut().zip(ids) {
             if answer.is_ok() && (returned.contains(&id) || (count == 1 && !returned.is_empty())) {
@@ -200,6 +214,11 @@ impl Publisher {
             idle.push(channel);
         }
     }
+}
+
+/// The broker closes the channel then, so that the whole window is answered with it.
+fn is_missing_exchange(answer: &Result<(), RabbitMqError>) -> bool {
+    matches!(answer, Err(RabbitMqError::Away(error)) if RabbitMqError::says_not_found(error))
 }
 
 async fn confirmed(

@@ -2,7 +2,7 @@
 //!
 //! A queue `q` has retry queues `q.retry.1`, `q.retry.2`, …: what is put there comes back to `q` when its time is over.
 //! What cannot be consumed ends in `q.dlq`, be it put there by us or by the broker, which gives up on a message that it
-//! had to deliver again too often.
+//! had to deliver again too often: soon where others read, and as a last resort where our consumers do.
 //!
 //! All are quorum queues, and dead lettering is at least once: that needs `reject-publish`, or it is silently at most once
 //! (RabbitMQ, "Quorum Queues", "Dead lettering").
@@ -18,6 +18,10 @@ use crate::MessagingSettings;
 /// A dead letter may be looked at often: each look counts as a delivery, and without a limit of its own a broker of version
 /// 4 drops it after twenty.
 const LOOKS: i32 = 1_000_000_000;
+
+/// How often a broker delivers again what one of our consumers does not acknowledge. Tries are counted by us (`tries.rs`):
+/// this is for what kills its reader before that.
+const LAST_RESORT: i32 = 1_000;
 
 /// The default exchange: its keys are the names of queues.
 pub(crate) const TO_QUEUE: &str = "";
@@ -60,16 +64,21 @@ pub(crate) fn all(
 }
 
 fn main(queue: &Queue, messaging: &MessagingSettings, longest: i64) -> Declared {
-    // It counts what comes after the first delivery.
-    let again = messaging.deliveries().saturating_sub(1);
-    let mut arguments = Arguments::quorum(longest)
-        .dead_lettering_to(&dead(queue.name))
-        .with("x-delivery-limit", again);
-    let mut told = format!("at most {} deliveries", again.saturating_add(1));
-    if let Reader::Consumer(_) = queue.reader {
-        arguments = arguments.with("x-single-active-consumer", true);
-        told.push_str(", one consumer at a time");
-    }
+    let most = messaging.deliveries();
+    let arguments = Arguments::quorum(longest).dead_lettering_to(&dead(queue.name));
+    let (arguments, told) = match queue.reader {
+        Reader::Consumer(_) => (
+            arguments
+                .with("x-delivery-limit", LAST_RESORT)
+                .with("x-single-active-consumer", true),
+            format!("at most {most} tries, one consumer at a time"),
+        ),
+        // The limit counts what comes after the first delivery.
+        Reader::Others => (
+            arguments.with("x-delivery-limit", most.saturating_sub(1)),
+            format!("at most {most} deliveries"),
+        ),
+    };
     Declared {
         name: queue.name.to_owned(),
         arguments: arguments.table(),
@@ -195,7 +204,7 @@ mod tests {
                 Some("at-least-once")
             );
         }
-        assert_eq!(said(&all[1], "x-delivery-limit").as_deref(), Some("4"));
+        assert_eq!(said(&all[1], "x-delivery-limit").as_deref(), Some("1000"));
         assert_eq!(said(&all[1], "x-single-active-consumer").as_deref(), Some("true"));
         assert_eq!(
             said(&all[1], "x-dead-letter-routing-key").as_deref(),

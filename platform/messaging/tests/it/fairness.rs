@@ -10,6 +10,7 @@ use plaza_database::registered_by;
 use plaza_kernel::TenantId;
 use plaza_messaging::{Envelope, Messaging, MessagingSettings, Publish, Subscriptions, Taken, Transport};
 use plaza_testkit::eventually;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -80,7 +81,7 @@ struct Notebook {
 }
 
 impl Transport for Notebook {
-    fn publish<'a>(&'a self, batch: &'a [Envelope]) -> BoxFuture<'a, Publish> {
+    fn publish<'a>(&'a self, batch: &'a [Envelope], _until: Instant) -> BoxFuture<'a, Publish> {
         let mut taken = self.taken.lock().unwrap();
         taken.extend(batch.iter().map(|event| (event.tenant, event.payload.clone())));
         drop(taken);

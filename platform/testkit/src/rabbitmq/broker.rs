@@ -60,6 +60,14 @@ impl Broker {
         self.server.stop().await
     }
 
+    /// Runs the broker's own tool on it: `rabbitmqctl` with these arguments.
+    ///
+    /// # Errors
+    /// When it fails, with what it said.
+    pub fn control(&self, arguments: &[&str]) -> Result<()> {
+        self.server.control(arguments)
+    }
+
     /// Starts it again on the same data and ports, and waits until it answers.
     ///
     /// # Errors

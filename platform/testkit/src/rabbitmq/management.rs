@@ -1,4 +1,4 @@
-//! RabbitMQ's management API, as far as tests need it: virtual hosts.
+//! RabbitMQ's management API, as far as tests need it: virtual hosts, and logins that may do little in them.
 //!
 //! Blocking, because virtual hosts are dropped where nothing can be awaited.
 
@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 /// How far above AMQP's port the API listens: RabbitMQ's own 5672 and 15672.
 pub(super) const PORTS_HIGHER: u16 = 10_000;
@@ -26,7 +27,7 @@ pub(super) struct Management {
 }
 
 #[derive(Deserialize)]
-struct NamedVhost {
+struct Named {
     name: String,
 }
 
@@ -47,31 +48,59 @@ impl Management {
 
     /// Makes a virtual host; whoever makes it may do everything in it.
     pub(super) fn make_vhost(&self, name: &str) -> Result<()> {
-        self.call("PUT", &format!("/api/vhosts/{name}")).map(drop)
+        self.call("PUT", &format!("/api/vhosts/{name}"), "").map(drop)
     }
 
     /// Drops a virtual host with everything in it.
     pub(super) fn drop_vhost(&self, name: &str) -> Result<()> {
-        self.call("DELETE", &format!("/api/vhosts/{name}")).map(drop)
+        self.call("DELETE", &format!("/api/vhosts/{name}"), "").map(drop)
     }
 
     /// The names of all virtual hosts.
     pub(super) fn vhosts(&self) -> Result<Vec<String>> {
-        let answer = self.call("GET", "/api/vhosts")?;
-        let named: Vec<NamedVhost> = serde_json::from_str(&answer)?;
-        Ok(named.into_iter().map(|vhost| vhost.name).collect())
+        self.names("/api/vhosts")
     }
 
-    fn call(&self, method: &str, path: &str) -> Result<String> {
+    /// Makes a login, which may do nothing yet.
+    pub(super) fn make_login(&self, name: &str, password: &str) -> Result<()> {
+        let login = json!({"password": password, "tags": ""});
+        self.call("PUT", &format!("/api/users/{name}"), &login.to_string())
+            .map(drop)
+    }
+
+    /// Drops a login.
+    pub(super) fn drop_login(&self, name: &str) -> Result<()> {
+        self.call("DELETE", &format!("/api/users/{name}"), "").map(drop)
+    }
+
+    /// The names of all logins.
+    pub(super) fn logins(&self) -> Result<Vec<String>> {
+        self.names("/api/users")
+    }
+
+    /// What a login may configure, write and read in a virtual host; or, of one topic exchange, with which keys.
+    pub(super) fn permit(&self, kind: &str, vhost: &str, login: &str, what: &Value) -> Result<()> {
+        self.call("PUT", &format!("/api/{kind}/{vhost}/{login}"), &what.to_string())
+            .map(drop)
+    }
+
+    fn names(&self, path: &str) -> Result<Vec<String>> {
+        let named: Vec<Named> = serde_json::from_str(&self.call("GET", path, "")?)?;
+        Ok(named.into_iter().map(|one| one.name).collect())
+    }
+
+    fn call(&self, method: &str, path: &str, body: &str) -> Result<String> {
         let port = self.amqp_port + PORTS_HIGHER;
         let mut stream = TcpStream::connect((self.host.as_str(), port))
             .with_context(|| format!("no management API at {}:{port}", self.host))?;
         stream.set_read_timeout(Some(ANSWERS_WITHIN))?;
         // HTTP/1.0: the answer is not chunked, and ends with the connection.
         let request = format!(
-            "{method} {path} HTTP/1.0\r\nHost: {}\r\nAuthorization: {}\r\nContent-Length: 0\r\n\r\n",
+            "{method} {path} HTTP/1.0\r\nHost: {}\r\nAuthorization: {}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
             self.host,
-            self.authorization.expose_secret()
+            self.authorization.expose_secret(),
+            body.len()
         );
         stream.write_all(request.as_bytes())?;
         let mut answer = String::new();

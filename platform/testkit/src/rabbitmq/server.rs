@@ -20,6 +20,8 @@ const READY_WITHIN: Duration = Duration::from_secs(180);
 /// A broker with its management takes about six seconds to say goodbye.
 const ENDED_WITHIN: Duration = Duration::from_secs(60);
 const HERE: &str = "127.0.0.1";
+/// The programs of the same names in `/usr/sbin` of Debian change users and write to `/var`.
+const PROGRAMS: &str = "/usr/lib/rabbitmq/bin";
 
 /// A broker of ours. It runs on when this value is dropped: see [`Server::mark`].
 pub(super) struct Server {
@@ -100,9 +102,20 @@ impl Server {
         Ok(())
     }
 
+    /// Runs `rabbitmqctl` on it.
+    pub(super) fn control(&self, arguments: &[&str]) -> Result<()> {
+        let control = programs::find("rabbitmqctl", PACKAGE, &[PROGRAMS])?;
+        let mut command = Command::new(control);
+        self.settings.tell_tools(&mut command);
+        let output = command.args(arguments).output()?;
+        if !output.status.success() {
+            bail!("{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(())
+    }
+
     async fn spawn(&mut self) -> Result<()> {
-        // The program in `/usr/sbin` of Debian changes users and writes to `/var`.
-        let server = programs::find("rabbitmq-server", PACKAGE, &["/usr/lib/rabbitmq/bin"])?;
+        let server = programs::find("rabbitmq-server", PACKAGE, &[PROGRAMS])?;
         let port_mapper = programs::find("epmd", PACKAGE, &["/usr/lib/erlang/bin"])?;
         self.settings.write()?;
         let mut command = Command::new(port_mapper);

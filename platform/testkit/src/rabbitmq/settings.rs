@@ -126,6 +126,15 @@ log.console = false
             );
     }
 
+    /// Tells the broker's own tools which node is meant.
+    pub(super) fn tell_tools(&self, command: &mut Command) {
+        self.tell_port_mapper(command);
+        command
+            .env("LANG", "C.UTF-8")
+            .env("RABBITMQ_NODENAME", NODE)
+            .env("RABBITMQ_CONF_ENV_FILE", self.at("no-environment"));
+    }
+
     /// Tells Erlang's port mapper where to listen: here only, on a port that no other Erlang asks.
     pub(super) fn tell_port_mapper(&self, command: &mut Command) {
         command

@@ -1,10 +1,13 @@
 //! A virtual host of its own for one test.
 
+use std::sync::{Mutex, PoisonError};
+
 use anyhow::Result;
 use plaza_kernel::Clock;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::management::Management;
+use super::permissions::Permissions;
 use super::shared;
 use crate::process_name;
 
@@ -14,6 +17,8 @@ pub struct Vhost {
     server: SecretString,
     name: String,
     management: Management,
+    /// Those who may do little here.
+    logins: Mutex<Vec<String>>,
 }
 
 impl Vhost {
@@ -39,6 +44,7 @@ impl Vhost {
             server,
             name,
             management,
+            logins: Mutex::default(),
         };
         let (management, name) = (vhost.management.clone(), vhost.name.clone());
         tokio::task::spawn_blocking(move || management.make_vhost(&name)).await??;
@@ -48,6 +54,25 @@ impl Vhost {
     /// `amqp://user:password@host:port/name`.
     pub fn url(&self) -> SecretString {
         format!("{}/{}", self.server.expose_secret(), self.name).into()
+    }
+
+    /// The same for somebody who may do no more than this here. The login goes with the virtual host.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub async fn login(&self, permissions: &Permissions) -> SecretString {
+        let name = process_name::unique(&Clock::system());
+        self.logins
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(name.clone());
+        let (management, vhost, permissions) =
+            (self.management.clone(), self.name.clone(), permissions.clone());
+        let made = tokio::task::spawn_blocking(move || permissions.give(&management, &vhost, &name)).await;
+        match made.map_err(anyhow::Error::from).flatten() {
+            Ok(url) => url,
+            Err(error) => panic!("no login for this test: {error:#}"),
+        }
     }
 
     /// The name: letters, digits and underscores.
@@ -65,15 +90,23 @@ impl Drop for Vhost {
         }
         // The broker may have been killed on purpose; a leftover is dropped when the shared one is adopted the next time.
         let _ = self.management.drop_vhost(&self.name);
+        let logins = self.logins.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for login in logins.drain(..) {
+            let _ = self.management.drop_login(&login);
+        }
     }
 }
 
-/// Drops the virtual hosts of processes that are gone.
+/// Drops the virtual hosts and logins of processes that are gone.
 pub(super) fn sweep(management: &Management) -> Result<()> {
     let vhosts = management.vhosts()?;
     for name in vhosts.iter().filter(|name| process_name::owner_is_gone(name)) {
         // Another process may be faster.
         management.drop_vhost(name).ok();
+    }
+    let logins = management.logins()?;
+    for name in logins.iter().filter(|name| process_name::owner_is_gone(name)) {
+        management.drop_login(name).ok();
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use plaza_contracts::proto::identity::{GetMemberRequest, Member};
 use plaza_contracts::proto::tenancy::GetRequest;
 use plaza_database::DatabaseError;
 use plaza_kernel::{Failure, Kind, SystemRole, TenantId, UserId};
-use plaza_rpc::RpcError;
+use plaza_rpc::{RpcError, carried, carry_as_service};
 
 use super::store::Why;
 use super::{bit, store};
@@ -126,13 +126,15 @@ impl Access {
         Ok(tenancy.get(request).await?.into_inner().status)
     }
 
+    /// Asked as the service: who may have grants explained is decided, and that needs no right to see users besides.
     async fn standing(&self, tenant: TenantId, user: UserId) -> Result<Option<Standing>, RpcError> {
         let request = GetMemberRequest {
             tenant_id: tenant.to_string(),
             user_id: user.to_string(),
         };
         let mut identity = self.inner.identity.clone();
-        match identity.get_member(request).await.map_err(RpcError::from) {
+        let found = carry_as_service(carried(), identity.get_member(request)).await;
+        match found.map_err(RpcError::from) {
             Ok(member) => {
                 let Member { role, status, .. } = member.into_inner();
                 Ok(Some(Standing { role, status }))

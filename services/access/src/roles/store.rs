@@ -41,6 +41,8 @@ statements! {
     static ASSIGN: (TenantId, UserId, RoleId, DateTime<Utc>) => () =
         "INSERT INTO access.assignments (tenant_id, user_id, role_id, created_at) VALUES ($1, $2, $3, $4)
          ON CONFLICT DO NOTHING";
+    static HELD_BY_ANOTHER: (TenantId, UserId, RoleId) => (bool,) =
+        "SELECT EXISTS (SELECT FROM access.assignments WHERE tenant_id = $1 AND user_id <> $2 AND role_id = $3)";
     static UNASSIGN: (TenantId, UserId, RoleId) => () =
         "DELETE FROM access.assignments WHERE tenant_id = $1 AND user_id = $2 AND role_id = $3";
     static PERMISSIONS: (TenantId, RoleId) => (String,) =
@@ -125,6 +127,15 @@ pub(crate) async fn assign(
     at: DateTime<Utc>,
 ) -> Result<(), DatabaseError> {
     tx.execute(&ASSIGN, (tx.tenant(), user, role, at)).await.map(drop)
+}
+
+/// Whether anybody else has this role.
+pub(crate) async fn is_held_by_another(
+    tx: &TenantTx,
+    user: UserId,
+    role: RoleId,
+) -> Result<bool, DatabaseError> {
+    Ok(tx.one(&HELD_BY_ANOTHER, (tx.tenant(), user, role)).await?.0)
 }
 
 /// Takes a role from a member; says whether the member had it.

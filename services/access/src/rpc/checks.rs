@@ -1,7 +1,6 @@
 //! `plaza.access.v1.Access`: grants, decisions, and why.
 
 use plaza_contracts::incoming::{Asker, Refusal, id, reply};
-use plaza_contracts::permissions::ViewRoles;
 use plaza_contracts::proto::access::access_server;
 use plaza_contracts::proto::access::{
     BatchCheckReply, BatchCheckRequest, CheckReply, CheckRequest, ExplainReply, ExplainRequest,
@@ -33,8 +32,10 @@ impl Failure for TooManyChecks {
 }
 
 impl Access {
+    /// What is granted is told about oneself, or to who may see the tenant's roles.
     async fn grants_of(&self, asker: &Asker, tenant: &str, user: &str) -> Result<Grants, Refusal> {
         let (tenant, user) = (asker.tenant(tenant)?, id("user_id", user)?);
+        self.may_see_roles_of(asker.clone(), tenant, user).await?;
         Ok(store::of_member(&self.inner.database, tenant, user).await?)
     }
 
@@ -63,9 +64,8 @@ impl Access {
             menu: request.menu,
             action: request.action,
         };
-        if !asker.is(question.user) {
-            self.right::<ViewRoles>(asker, question.tenant).await?;
-        }
+        self.may_see_roles_of(asker, question.tenant, question.user)
+            .await?;
         let explanation = self.explain(&question).await?;
         Ok(message(question, explanation))
     }

@@ -169,7 +169,12 @@ impl Access {
     }
 
     /// Everybody sees what they hold themselves.
-    async fn may_see_roles_of(&self, asker: Asker, tenant: TenantId, user: UserId) -> Result<(), Refusal> {
+    pub(super) async fn may_see_roles_of(
+        &self,
+        asker: Asker,
+        tenant: TenantId,
+        user: UserId,
+    ) -> Result<(), Refusal> {
         if !asker.is(user) {
             self.right::<ViewRoles>(asker, tenant).await?;
         }

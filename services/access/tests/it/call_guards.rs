@@ -1,8 +1,8 @@
 //! The gRPC door has the guards of the HTTP door, for whomever a call passes on.
 
 use plaza_contracts::proto::access::{
-    AssignRoleRequest, CreateRoleRequest, DeleteRoleRequest, ListAssignmentsRequest, ListMenusRequest,
-    ListPermissionsRequest, ListRolesRequest, UnassignRoleRequest,
+    AssignRoleRequest, BatchCheckRequest, CheckRequest, CreateRoleRequest, DeleteRoleRequest, GrantsRequest,
+    ListAssignmentsRequest, ListMenusRequest, ListPermissionsRequest, ListRolesRequest, UnassignRoleRequest,
 };
 use plaza_kernel::{Caller, SystemRole, UserId};
 use plaza_testkit::callers;
@@ -81,6 +81,48 @@ async fn a_person_does_over_grpc_no_more_than_over_http() {
         .for_person(&person, roles.clone().assign_role(assign(&clerk.role_id, other)))
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn what_is_granted_to_others_is_told_to_who_may_see_roles() {
+    let stage = Stage::open().await;
+    let tenant = stage.tenant().await;
+    let (member, other) = (
+        stage.member(tenant, SystemRole::Member).await,
+        stage.member(tenant, SystemRole::Member).await,
+    );
+    let person = Caller {
+        subject: member,
+        ..callers::member(tenant)
+    };
+    let ask = async |person: &Caller, user: UserId| {
+        let (tenant_id, user_id) = (tenant.to_string(), user.to_string());
+        let check = CheckRequest {
+            tenant_id: tenant_id.clone(),
+            user_id: user_id.clone(),
+            menu: "campaigns".to_owned(),
+            action: "view".to_owned(),
+        };
+        let checks = vec![check.clone()];
+        let mut rpc = stage.rpc();
+        let grants = rpc.grants(GrantsRequest { tenant_id, user_id });
+        let grants = stage.for_person(person, grants).await.map(drop);
+        let one = stage.for_person(person, rpc.check(check)).await.map(drop);
+        let all = rpc.batch_check(BatchCheckRequest { checks });
+        let all = stage.for_person(person, all).await.map(drop);
+        [grants, one, all]
+    };
+    for about in [member, other] {
+        for answer in ask(&callers::owner(tenant), about).await {
+            answer.unwrap();
+        }
+    }
+    for answer in ask(&person, member).await {
+        answer.unwrap();
+    }
+    for answer in ask(&person, other).await {
+        assert_eq!(code(answer), "FORBIDDEN");
+    }
 }
 
 #[tokio::test]

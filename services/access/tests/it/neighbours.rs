@@ -12,7 +12,7 @@ use plaza_contracts::proto::tenancy::tenancy_server::{Tenancy, TenancyServer};
 use plaza_contracts::proto::tenancy::{GetRequest, ResolveRequest, Tenant};
 use plaza_contracts::services::{IDENTITY, TENANCY};
 use plaza_kernel::{Failure, Kind, TenantId, UserId};
-use plaza_rpc::{Directory, answer};
+use plaza_rpc::{Directory, Peer, answer};
 use tonic::service::Routes;
 use tonic::{Request, Response, Status, async_trait};
 
@@ -78,7 +78,11 @@ impl Tenancy for Neighbours {
 
 #[async_trait]
 impl Identity for Neighbours {
+    /// As identity does: a person needs a right of their own to be told of members.
     async fn get_member(&self, request: Request<GetMemberRequest>) -> Result<Response<Member>, Status> {
+        if let Some(person) = &request.extensions().get::<Peer>().unwrap().caller {
+            return Err(Status::permission_denied(person.subject.to_string()));
+        }
         let GetMemberRequest { tenant_id, user_id } = request.into_inner();
         let member = self
             .0

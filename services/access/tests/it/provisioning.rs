@@ -1,7 +1,8 @@
 use plaza_access::Template;
 use plaza_contracts::events::UserRegistered;
+use plaza_contracts::services::ACCESS;
 use plaza_kernel::{PermissionSet, SystemRole, UserId};
-use plaza_testkit::callers;
+use plaza_testkit::{callers, settle};
 
 use crate::stage::{Stage, created};
 
@@ -68,4 +69,50 @@ async fn who_runs_the_platform_gets_no_role_in_a_tenant() {
     stage.hear(tenant, &event).await;
     stage.settle().await;
     assert_eq!(stage.grants(tenant, user_id).await.1, PermissionSet::none());
+}
+
+#[tokio::test]
+async fn a_member_does_not_become_administrator_by_an_event_about_an_owner() {
+    let stage = Stage::open().await;
+    let tenant = stage.tenant().await;
+    let owner = stage.member(tenant, SystemRole::Owner).await;
+    let member = stage.member(tenant, SystemRole::Member).await;
+    let owns = |user_id: UserId| UserRegistered {
+        user_id,
+        email: "m@acme.example".to_owned(),
+        role: SystemRole::Owner,
+    };
+    stage.hear(tenant, &owns(owner)).await;
+    stage.settle().await;
+    // Somebody at the broker says it of a member.
+    stage.hear(tenant, &owns(member)).await;
+    settle([(stage.database.of(ACCESS), stage.access.subscriptions())]).await;
+    assert_eq!(
+        stage.grants(tenant, member).await.1,
+        Template::Viewer.permissions()
+    );
+    assert_eq!(
+        stage.grants(tenant, owner).await.1,
+        Template::Administrator.permissions()
+    );
+    let admin = stage.database.admin().await;
+    let dead = admin
+        .query_one("SELECT count(*) FROM access.dead_letters", &[])
+        .await;
+    assert_eq!(dead.unwrap().get::<_, i64>(0), 1);
+}
+
+#[tokio::test]
+async fn what_a_tenant_was_given_is_not_given_again() {
+    let stage = Stage::open().await;
+    let tenant = stage.tenant().await;
+    let owner = stage.member(tenant, SystemRole::Owner).await;
+    let admin = stage.database.admin().await;
+    let off = "DELETE FROM access.menus WHERE menu = 'campaigns'";
+    admin.batch_execute(off).await.unwrap();
+    let before = stage.grants(tenant, owner).await.1;
+    stage.hear(tenant, &created(tenant)).await;
+    stage.settle().await;
+    assert_eq!(stage.grants(tenant, owner).await.1, before);
+    assert_ne!(before, Template::Administrator.permissions());
 }

@@ -6,7 +6,7 @@ use plaza_contracts::events::{TenantCreated, UserRegistered};
 use plaza_contracts::proto::access::GrantsRequest;
 use plaza_contracts::proto::access::access_client::AccessClient;
 use plaza_contracts::proto::access::roles_client::RolesClient;
-use plaza_contracts::services::{ACCESS, GATEWAY};
+use plaza_contracts::services::{ACCESS, NOTIFICATION};
 use plaza_kernel::{Caller, Clock, Event, Failure, PermissionSet, SystemRole, TenantId, UserId};
 use plaza_messaging::outbox;
 use plaza_rpc::{Carried, Directory, RpcError, RpcSettings, Transport, carry};
@@ -30,7 +30,7 @@ impl Stage {
     pub(crate) async fn open() -> Self {
         let database = TestDatabase::fresh(&[plaza_access::schema()]).await;
         let clock = Clock::system();
-        let directory = Directory::new(RpcSettings::default()).acting_as(GATEWAY);
+        let directory = Directory::new(RpcSettings::default()).acting_as(NOTIFICATION);
         let neighbours = Neighbours::default();
         neighbours.host(&directory);
         let cached = Permissions::new(directory.transport(ACCESS), clock.clone());

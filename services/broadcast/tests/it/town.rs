@@ -13,7 +13,7 @@ use plaza_contracts::proto::notification::{
     OpenRequest, ReceiptsReply, ReceiptsRequest, SendReply, SendRequest, SenderReply, SenderRequest,
     SuppressedReply, SuppressedRequest,
 };
-use plaza_contracts::services::{BROADCAST, GATEWAY, NOTIFICATION};
+use plaza_contracts::services::{BROADCAST, IDENTITY, NOTIFICATION};
 use plaza_kernel::{Clock, Failure, Kind, TenantId};
 use plaza_rpc::{Directory, RpcSettings, Transport};
 use plaza_schedule::{ScheduleSettings, Scheduler};
@@ -223,11 +223,11 @@ impl Town {
         Victim(Some(runtime))
     }
 
-    /// The way that the gateway would call it.
+    /// The way that another service would call it.
     pub(crate) fn transport(&self) -> Transport {
         let directory = Directory::new(RpcSettings::default());
         directory.host(BROADCAST, self.broadcast.grpc());
-        directory.acting_as(GATEWAY).transport(BROADCAST)
+        directory.acting_as(IDENTITY).transport(BROADCAST)
     }
 
     /// An owner of a tenant that nobody else has.

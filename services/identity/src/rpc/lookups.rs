@@ -1,6 +1,7 @@
 //! `plaza.identity.v1.Identity`: what is asked while requests are served.
 
 use plaza_contracts::incoming::{Asker, Refusal, id, reply};
+use plaza_contracts::permissions::ViewUsers;
 use plaza_contracts::proto::identity::identity_server;
 use plaza_contracts::proto::identity::{
     CheckSessionReply, CheckSessionRequest, CreateOwnerLinkReply, CreateOwnerLinkRequest, GetMemberRequest,
@@ -37,11 +38,15 @@ impl identity_server::Identity for Rpc {
         reply(self.owner_link(request).await)
     }
 
+    /// People see themselves, or may see the tenant's users.
     async fn get_member(&self, request: Request<GetMemberRequest>) -> Result<Response<Member>, Status> {
         let get = async {
             let (asker, request) = (Asker::of(&request)?, request.get_ref());
             let tenant = asker.tenant(&request.tenant_id)?;
             let user = id("user_id", &request.user_id)?;
+            if !asker.is(user) {
+                self.right::<ViewUsers>(asker, tenant).await?;
+            }
             Ok(members::message(self.0.member(tenant, user).await?))
         };
         reply(get.await)

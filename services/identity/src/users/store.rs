@@ -114,6 +114,10 @@ plaza_database::statements! {
          VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (tenant_id, user_id) DO NOTHING";
 
+    /// A disabled owner is one too.
+    static OWNED_BY_ANOTHER: (String,) => (bool,) =
+        "SELECT EXISTS (SELECT FROM identity.memberships WHERE role = 'owner' AND email_norm <> $1)";
+
     /// Holds the membership.
     static STATUS_OF: (UserId,) => (String,) =
         "SELECT status FROM identity.memberships WHERE user_id = $1 FOR UPDATE";
@@ -274,6 +278,11 @@ pub(crate) async fn add_member(
         now,
     );
     Ok(tx.execute(&ADD_MEMBER, row).await? == 1)
+}
+
+/// Whether the tenant has an owner with another address.
+pub(crate) async fn is_owned_by_another(tx: &TenantTx, email: &Email) -> Result<bool, DatabaseError> {
+    Ok(tx.one(&OWNED_BY_ANOTHER, (email.normal().to_owned(),)).await?.0)
 }
 
 /// The state of a membership, held until the transaction ends.

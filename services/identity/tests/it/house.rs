@@ -86,7 +86,7 @@ impl House {
         let database = TestDatabase::fresh(&[plaza_identity::schema()]).await;
         let (clock, time) = Clock::manual(Clock::system().now());
         let ring = KeyRing::parse(&KeyRing::generate()).unwrap();
-        let directory = Directory::new(RpcSettings::default()).acting_as(services::GATEWAY);
+        let directory = Directory::new(RpcSettings::default()).acting_as(services::TENANCY);
         let (tenants, access) = (Tenants::default(), StubAccess::default());
         access.host(&directory);
         tenants.host(&directory);

@@ -163,6 +163,33 @@ async fn a_person_sees_and_adds_members_by_their_roles_in_their_own_tenant() {
 }
 
 #[tokio::test]
+async fn a_person_gets_themselves_or_may_see_users() {
+    let house = House::open().await;
+    let acme = house.tenant_with_owner("acme", "ada@example.org").await;
+    let mut members = house.members();
+    let ada = members.find_member(with_email(acme, "ada@example.org")).await;
+    let ada = ada.unwrap().into_inner().user_id;
+    let get = || GetMemberRequest {
+        tenant_id: acme.to_string(),
+        user_id: ada.clone(),
+    };
+    let (seer, nobody) = (callers::member(acme), callers::member(acme));
+    house.access.grant::<ViewUsers>(acme, seer.subject);
+    let herself = Caller {
+        subject: ada.parse().unwrap(),
+        ..callers::member(acme)
+    };
+    let mut rpc = house.rpc();
+    for person in [&seer, &herself, &callers::owner(acme)] {
+        let found = house.for_person(person, rpc.get_member(get())).await;
+        assert_eq!(found.unwrap().into_inner().email, "ada@example.org");
+    }
+    let refused = house.for_person(&nobody, rpc.get_member(get())).await;
+    assert_eq!(code(refused), "FORBIDDEN");
+    rpc.get_member(get()).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_owners_link_is_for_who_runs_the_platform() {
     let house = House::open().await;
     let tenant = house.tenant("acme", "ada@example.org").await;

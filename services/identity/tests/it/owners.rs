@@ -250,3 +250,38 @@ async fn an_event_without_a_usable_address_is_a_dead_letter_at_once() {
     assert_eq!(house.count("SELECT count(*) FROM identity.dead_letters").await, 1);
     assert_eq!(house.count("SELECT count(*) FROM identity.users").await, 0);
 }
+
+#[tokio::test]
+async fn a_tenant_that_has_an_owner_gets_no_second_one_by_an_event() {
+    let house = House::open().await;
+    house.tenant_with_owner("lair", "eve@example.org").await;
+    let acme = house.tenant_with_owner("acme", "ada@example.org").await;
+    // Somebody at the broker says it of a tenant that exists, for an account that the platform vouches for …
+    house.announce(acme, "acme", "eve@example.org").await;
+    // … and for one that does not exist yet.
+    house.announce(acme, "acme", "mallory@example.org").await;
+    let disable = "UPDATE identity.memberships SET status = 'disabled' WHERE email_norm = 'ada@example.org'";
+    house.settle().await;
+    house.database.admin().await.batch_execute(disable).await.unwrap();
+    house.announce(acme, "acme", "eve@example.org").await;
+    house.settle().await;
+
+    assert_eq!(house.count("SELECT count(*) FROM identity.dead_letters").await, 3);
+    assert_eq!(house.count("SELECT count(*) FROM identity.users").await, 2);
+    assert_eq!(house.count("SELECT count(*) FROM identity.memberships").await, 2);
+    house
+        .log_in_at("acme", "eve@example.org")
+        .await
+        .assert_failed(StatusCode::UNAUTHORIZED, "INVALID_CREDENTIALS");
+}
+
+#[tokio::test]
+async fn what_is_said_again_of_the_same_owner_changes_nothing() {
+    let house = House::open().await;
+    let acme = house.tenant_with_owner("acme", "ada@example.org").await;
+    house.announce(acme, "acme", "Ada@Example.org").await;
+    house.settle().await;
+    assert_eq!(house.count("SELECT count(*) FROM identity.dead_letters").await, 0);
+    assert_eq!(house.count("SELECT count(*) FROM identity.memberships").await, 1);
+    Tokens::of(house.log_in_at("acme", "ada@example.org").await);
+}

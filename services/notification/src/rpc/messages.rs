@@ -1,8 +1,12 @@
 //! `plaza.notification.v1.Notification`: messages, and what others need to know to ask for them.
+//!
+//! Who passes on a person sees messages, receipts and suppressed addresses by that person's rights, as over HTTP. Numbers of
+//! messages by state, and which sender there is, are part of what broadcast shows of a campaign, and need none of their own.
 
 use plaza_contracts::events::{MessageContent, OutgoingMessage};
 use plaza_contracts::ids::SenderId;
 use plaza_contracts::incoming::{Asker, Refusal, id, page, reply, time};
+use plaza_contracts::permissions::{ViewLogs, ViewSuppressions};
 use plaza_contracts::proto::notification::notification_server::Notification as NotificationApi;
 use plaza_contracts::proto::notification::{
     CountsReply, CountsRequest, GetMessageRequest, Message as MessageReply, MessagesReply, MessagesRequest,
@@ -18,14 +22,10 @@ use crate::messages::store::Filter;
 use crate::messages::{Message, NoMessage, State};
 use crate::receipts::store::Kept;
 use crate::senders::NoSender;
-use crate::suppressions::is_e164;
 use crate::{messages, receipts, senders, suppressions};
 
 /// The most addresses of one question.
 const ADDRESSES: usize = 1_000;
-
-/// The most messages of one batch: as many as an event carries.
-const MESSAGES: usize = 500;
 
 #[async_trait]
 impl NotificationApi for Rpc {
@@ -66,7 +66,7 @@ impl NotificationApi for Rpc {
     ) -> Result<Response<MessageReply>, Status> {
         let find = async {
             let (asker, request) = (Asker::of(&request)?, request.get_ref());
-            let tenant = asker.tenant(&request.tenant_id)?;
+            let tenant = self.right::<ViewLogs>(asker, &request.tenant_id).await?.tenant();
             let message = id("message_id", &request.message_id)?;
             let found = messages::store::get(&self.0.inner.database, tenant, message).await?;
             Ok(found.map(message_reply).ok_or(NoMessage)?)
@@ -77,7 +77,7 @@ impl NotificationApi for Rpc {
     async fn receipts(&self, request: Request<ReceiptsRequest>) -> Result<Response<ReceiptsReply>, Status> {
         let list = async {
             let (asker, request) = (Asker::of(&request)?, request.get_ref());
-            let tenant = asker.tenant(&request.tenant_id)?;
+            let tenant = self.right::<ViewLogs>(asker, &request.tenant_id).await?.tenant();
             let message = id("message_id", &request.message_id)?;
             let database = &self.0.inner.database;
             messages::store::get(database, tenant, message)
@@ -96,7 +96,8 @@ impl NotificationApi for Rpc {
     ) -> Result<Response<SuppressedReply>, Status> {
         let look = async {
             let (asker, request) = (Asker::of(&request)?, request.into_inner());
-            let tenant = asker.tenant(&request.tenant_id)?;
+            let right = self.right::<ViewSuppressions>(asker, &request.tenant_id);
+            let tenant = right.await?.tenant();
             let (channel, addresses) = (request.channel, request.addresses);
             text("channel", &channel)?;
             if addresses.len() > ADDRESSES || addresses.iter().any(|address| !is_text(address)) {
@@ -134,9 +135,6 @@ impl Rpc {
     async fn queue(&self, request: Request<SendRequest>) -> Result<SendReply, Refusal> {
         let (asker, request) = (Asker::of(&request)?, request.into_inner());
         let tenant = asker.tenant(&request.tenant_id)?;
-        if request.messages.is_empty() || request.messages.len() > MESSAGES {
-            return Err(Unacceptable("messages").into());
-        }
         let messages: Result<_, Refusal> = request.messages.into_iter().map(outgoing).collect();
         let batch = Batch {
             source: source(request.source)?,
@@ -152,7 +150,7 @@ impl Rpc {
 
     async fn list(&self, request: Request<MessagesRequest>) -> Result<MessagesReply, Refusal> {
         let (asker, request) = (Asker::of(&request)?, request.into_inner());
-        let tenant = asker.tenant(&request.tenant_id)?;
+        let tenant = self.right::<ViewLogs>(asker, &request.tenant_id).await?.tenant();
         let page = page(request.limit, &request.cursor)?;
         text("source", &request.source)?;
         let given = |text: String| Some(text).filter(|text| !text.is_empty());
@@ -193,19 +191,7 @@ fn source(text: String) -> Result<String, Unacceptable> {
 }
 
 fn outgoing(message: OutgoingRequest) -> Result<OutgoingMessage, Refusal> {
-    if message.channel != senders::WHATSAPP {
-        return Err(Unacceptable("channel").into());
-    }
-    if !is_e164(&message.to) {
-        return Err(Unacceptable("to").into());
-    }
     let template = message.template.ok_or(Unacceptable("template"))?;
-    let in_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    let named = (1..=512).contains(&template.name.len()) && template.name.bytes().all(in_name);
-    let values = template.body.iter().all(|value| value.chars().count() <= 1_024);
-    if !named || !(2..=10).contains(&template.language.len()) || !values {
-        return Err(Unacceptable("template").into());
-    }
     Ok(OutgoingMessage {
         message_id: id("message_id", &message.message_id)?,
         channel: message.channel,

@@ -6,6 +6,7 @@
 )]
 
 mod access;
+mod call_rights;
 mod campaign;
 mod catalogue;
 mod crash;

@@ -1,6 +1,6 @@
 //! What notification does when it hears of a batch or of a tenant.
 
-use plaza_contracts::events::TenantCreated;
+use plaza_contracts::events::{BroadcastSend, MessageContent, TenantCreated};
 use plaza_contracts::ids::{MessageId, SenderId};
 use plaza_contracts::services::NOTIFICATION;
 use plaza_kernel::Clock;
@@ -41,6 +41,38 @@ async fn a_batch_that_can_never_be_queued_becomes_a_dead_letter() {
     stage.settle().await;
     assert!(stage.states().await.is_empty(), "all of a batch or nothing");
     assert_eq!(pending(&stage.database.of(NOTIFICATION)).await.unwrap().dead, 2);
+}
+
+#[tokio::test]
+async fn a_batch_by_an_event_is_looked_at_like_one_by_a_call() {
+    let stage = Stage::open("http://127.0.0.1:9", quick()).await;
+    let MessageContent::Template { name, language, body } = batch(campaign(), stage.sender, 0, &people(1))
+        .messages[0]
+        .content
+        .clone();
+    let content = |name: &str, body: Vec<String>| MessageContent::Template {
+        name: name.to_owned(),
+        language: language.clone(),
+        body,
+    };
+    let breaks: [&dyn Fn(&mut BroadcastSend); 5] = [
+        &|event| event.messages.clear(),
+        &|event| event.messages = batch(campaign(), stage.sender, 0, &people(501)).messages,
+        &|event| event.messages[1].to = "everybody".to_owned(),
+        &|event| event.messages[1].content = content("Hello!", body.clone()),
+        &|event| event.messages[1].content = content(&name, vec!["x".repeat(1_025)]),
+    ];
+    for spoil in &breaks {
+        let mut event = batch(campaign(), stage.sender, 0, &people(2));
+        spoil(&mut event);
+        stage.publish(&event).await;
+    }
+    stage.settle().await;
+    assert!(stage.states().await.is_empty(), "all of a batch or nothing");
+    assert_eq!(
+        pending(&stage.database.of(NOTIFICATION)).await.unwrap().dead,
+        breaks.len() as i64
+    );
 }
 
 #[tokio::test]

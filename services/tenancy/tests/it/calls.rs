@@ -2,10 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
+use plaza_contracts::proto::tenancy::tenants_client::TenantsClient;
 use plaza_contracts::proto::tenancy::{
     CreateOwnerLinkRequest, CreateTenantRequest, GetRequest, GetTenantRequest, ListTenantsRequest,
     ResolveRequest, TenantDetails,
 };
+use plaza_contracts::services::{GATEWAY, TENANCY};
 use plaza_kernel::Failure;
 use plaza_rpc::RpcError;
 use plaza_testkit::callers;
@@ -226,6 +228,25 @@ async fn an_owner_gets_their_own_tenant_and_another_one_is_not_found() {
     let mut rpc = stage.rpc();
     let found = stage.for_person(&owner, rpc.get(other)).await.unwrap();
     assert_eq!(found.into_inner().slug, "rival");
+}
+
+#[tokio::test]
+async fn the_front_door_asks_for_a_person_or_not_at_all() {
+    let stage = Stage::open().await;
+    let made = make(&stage, "acme").await;
+    let mut tenants = TenantsClient::new(stage.directory.acting_as(GATEWAY).transport(TENANCY));
+    let get = tenants.get_tenant(one(&made.tenant_id)).await;
+    let create = tenants.create_tenant(new("other")).await;
+    let list = tenants.list_tenants(ListTenantsRequest::default()).await;
+    let link = tenants.create_owner_link(link(&made.tenant_id)).await;
+    for refused in [code(get), code(create), code(list), code(link)] {
+        assert_eq!(refused, "UNAUTHENTICATED");
+    }
+    let admin = callers::platform_admin();
+    let found = stage
+        .for_person(&admin, tenants.get_tenant(one(&made.tenant_id)))
+        .await;
+    assert_eq!(found.unwrap().into_inner().slug, "acme");
 }
 
 #[tokio::test]

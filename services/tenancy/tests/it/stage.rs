@@ -10,7 +10,7 @@ use plaza_contracts::proto::identity::{
 };
 use plaza_contracts::proto::tenancy::tenancy_client::TenancyClient;
 use plaza_contracts::proto::tenancy::tenants_client::TenantsClient;
-use plaza_contracts::services::{GATEWAY, IDENTITY, TENANCY};
+use plaza_contracts::services::{ACCESS, IDENTITY, TENANCY};
 use plaza_kernel::{Caller, Clock, Failure, Kind};
 use plaza_rpc::{Carried, Directory, RpcSettings, Transport, answer, carry};
 use plaza_tenancy::{Tenancy, TenancyConfig};
@@ -29,7 +29,7 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) async fn open() -> Self {
         let database = TestDatabase::fresh(&[plaza_tenancy::schema()]).await;
-        let directory = Directory::new(RpcSettings::default()).acting_as(GATEWAY);
+        let directory = Directory::new(RpcSettings::default()).acting_as(ACCESS);
         let owners = Arc::new(AtomicBool::new(false));
         directory.host(
             IDENTITY,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::time::timeout;
 
+use super::broker_version;
 use super::report::Report;
 use super::secrets::{Secrets, address};
 use crate::config::Config;
@@ -20,12 +21,12 @@ pub(crate) type BrokerProbe = BoxFuture<'static, anyhow::Result<BrokerFacts>>;
 /// What a broker said.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BrokerFacts {
-    /// Product and version, as it introduces itself.
-    pub(crate) version: Option<String>,
     /// Exchanges and queues of the table that are not there, by name.
     pub(crate) missing: Vec<String>,
     /// Those that are there in another form, each with what differs.
     pub(crate) different: Vec<String>,
+    /// Queues of Plaza's consumers that hold messages, retry queues among them, and how many are in each.
+    pub(crate) queued: Vec<(String, u64)>,
     /// Queues of dead letters, and how many are in each.
     pub(crate) dead: Vec<(String, u64)>,
 }
@@ -55,7 +56,11 @@ pub(super) async fn look(
     };
     let advice = "are events.rabbitmq_url and its virtual host right, and may this machine reach it?";
     match timeout(PATIENCE, probe).await {
-        Ok(Ok(facts)) => judge(&shown, &facts, report),
+        Ok(Ok(facts)) => {
+            let version = timeout(PATIENCE, broker_version::ask(url.expose_secret())).await;
+            introduce(&shown, version.unwrap_or_default(), report);
+            judge(&facts, report);
+        }
         Ok(Err(error)) => report.fail("broker", format!("{shown}: {}", secrets.told(&*error)), advice),
         Err(_) => report.fail(
             "broker",
@@ -65,9 +70,21 @@ pub(super) async fn look(
     }
 }
 
-fn judge(shown: &str, facts: &BrokerFacts, report: &mut Report) {
-    let version = facts.version.as_deref().unwrap_or("of unknown version");
-    report.ok("broker", format!("{shown}, {version}"));
+/// It is there; and it may be too old.
+fn introduce(shown: &str, version: Option<String>, report: &mut Report) {
+    match version {
+        Some(version) if broker_version::is_too_old(&version) => report.fail(
+            "broker",
+            format!("{shown}, {version}"),
+            "RabbitMQ 3.10 or newer is needed",
+        ),
+        Some(version) => report.ok("broker", format!("{shown}, {version}")),
+        // Encrypted, or it does not say.
+        None => report.ok("broker", format!("{shown} takes our login")),
+    }
+}
+
+fn judge(facts: &BrokerFacts, report: &mut Report) {
     match (facts.missing.is_empty(), facts.different.is_empty()) {
         (true, true) => report.ok("topology", "every exchange and queue is there"),
         (false, _) => report.fail(
@@ -81,6 +98,7 @@ fn judge(shown: &str, facts: &BrokerFacts, report: &mut Report) {
             "a queue keeps the form it was declared with: empty it, delete it, then plaza events topology --apply",
         ),
     }
+    queued(&facts.queued, report);
     let dead: Vec<_> = facts.dead.iter().filter(|(_, count)| *count > 0).collect();
     if dead.is_empty() {
         report.ok("dead letters", "none");
@@ -91,6 +109,16 @@ fn judge(shown: &str, facts: &BrokerFacts, report: &mut Report) {
             count.to_string(),
             "see why: plaza events dlq list; then replay or discard them",
         );
+    }
+}
+
+/// That something is in a queue is nothing bad, and good to know before a broker is taken away.
+fn queued(queues: &[(String, u64)], report: &mut Report) {
+    if queues.is_empty() {
+        report.note("queues", "empty, but for what is being worked on");
+    }
+    for (queue, count) in queues {
+        report.note(format!("queue {queue}"), format!("{count} to consume"));
     }
 }
 
@@ -106,7 +134,7 @@ mod tests {
         let mut flags = Flags::default();
         flags.push(
             "events.rabbitmq_url",
-            Some("amqp://plaza:CANARY@broker.example/plaza"),
+            Some("amqp://plaza:CANARY@broker.invalid/plaza"),
         );
         let config = Config::load(&flags, &Environment::of(std::iter::empty())).unwrap();
         let mut report = Report::default();
@@ -122,27 +150,45 @@ mod tests {
     #[tokio::test]
     async fn a_broker_with_all_of_the_table_is_well() {
         let all = BrokerFacts {
-            version: Some("RabbitMQ 4.1.0".to_owned()),
             dead: vec![("ledger.book.dead".to_owned(), 0)],
             ..BrokerFacts::default()
         };
         let (levels, text) = told(facts(all)).await;
-        assert_eq!(levels, [Level::Ok; 3], "{text}");
+        assert_eq!(levels, [Level::Ok, Level::Ok, Level::Note, Level::Ok], "{text}");
         assert!(
-            text.contains("amqp://plaza@broker.example/plaza, RabbitMQ 4.1.0"),
+            text.contains("amqp://plaza@broker.invalid/plaza takes our login"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_broker_that_is_too_old_is_refused() {
+        for (version, wanted) in [("RabbitMQ 3.9.1", Level::Fail), ("RabbitMQ 4.1.0", Level::Ok)] {
+            let mut report = Report::default();
+            introduce("amqp://broker", Some(version.to_owned()), &mut report);
+            assert_eq!(report.lines().next().unwrap().level, wanted);
+            assert!(report.to_string().contains(version));
+        }
     }
 
     #[tokio::test]
     async fn what_is_missing_different_or_dead_is_told() {
         let missing = BrokerFacts {
             missing: vec!["access.roles".to_owned()],
+            queued: vec![("access.roles".to_owned(), 7)],
             dead: vec![("access.roles.dead".to_owned(), 3)],
             ..BrokerFacts::default()
         };
         let (levels, text) = told(facts(missing)).await;
-        assert_eq!(levels, [Level::Ok, Level::Fail, Level::Warn], "{text}");
+        assert_eq!(
+            levels,
+            [Level::Ok, Level::Fail, Level::Note, Level::Warn],
+            "{text}"
+        );
+        assert!(
+            text.contains("queue access.roles ") && text.contains(" 7 to consume"),
+            "{text}"
+        );
         let different = BrokerFacts {
             different: vec!["access.roles is no quorum queue".to_owned()],
             ..BrokerFacts::default()
@@ -152,7 +198,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_broker_that_is_away_is_told_without_its_password() {
-        let away = async { anyhow::bail!("amqp://plaza:CANARY@broker.example/plaza: refused, CANARY") };
+        let away = async { anyhow::bail!("amqp://plaza:CANARY@broker.invalid/plaza: refused, CANARY") };
         let (levels, text) = told(Some(away.boxed())).await;
         assert_eq!(levels, [Level::Fail]);
         assert!(text.contains("refused") && !text.contains("CANARY"), "{text}");

@@ -72,8 +72,7 @@ pub(super) fn connections(server: &Server, services: usize, each: usize, report:
     let told = format!(
         "a process opens up to {each} for each service, {one} for all {services}; {room} may be open"
     );
-    let advice =
-        "raise max_connections, lower database.*_connections, or put PgBouncer (session mode) between";
+    let advice = "raise max_connections, or lower database.*_connections";
     if others.saturating_add(one) > room {
         report.fail("connections", told, advice);
     } else if others.saturating_add(one.saturating_mul(2)) > room {

@@ -8,6 +8,7 @@ use plaza_kernel::{Clock, Failure as _, Kind, ServiceName};
 
 use super::capacity::{self, Server};
 use super::database_found::Found;
+use super::left_over;
 use super::report::Report;
 use super::secrets::address;
 use crate::assembly;
@@ -51,6 +52,7 @@ pub(super) async fn look(found: &Found, config: &Config, clock: &Clock, report: 
     migrations(found, report).await;
     for database in &reached {
         waiting(database, found, report).await;
+        left_over::look(database, config.events.rabbitmq_url.is_some(), found, report).await;
         schedules(database, found, report).await;
     }
     !reached.is_empty()

@@ -12,7 +12,7 @@ use super::keys::is_split;
 use super::report::Report;
 use super::secrets::Secrets;
 use crate::config::Config;
-use crate::local::Local;
+use crate::local::{Local, Purpose};
 use crate::secrets::LocalSecrets;
 
 /// The database of an installation, with connections of our own: one for each door, and more patience than a request has.
@@ -79,13 +79,15 @@ impl Found {
             system: 1,
             ..settings
         };
-        let logins = ALL.map(|service| (service, config.logins.get(&service).cloned().unwrap_or_default()));
+        let logins = seen(config)
+            .map(|service| (service, config.logins.get(&service).cloned().unwrap_or_default()))
+            .collect();
         match Databases::with_limits(few.clone(), limits) {
             Ok(databases) => Ok(Self {
                 settings: few,
                 secrets,
                 databases,
-                logins: logins.to_vec(),
+                logins,
             }),
             Err(error) => Err((error, secrets)),
         }
@@ -99,8 +101,19 @@ impl Found {
     }
 }
 
+/// The services that can be looked at: with the role key all of them, without it those whose logins are given.
+fn seen(config: &Config) -> impl Iterator<Item = ServiceName> {
+    let all = config.database.role_key.is_some() || config.database.url.is_none();
+    let own = ALL.map(|service| all || config.has_logins_of(service));
+    ALL.into_iter()
+        .zip(own)
+        .filter_map(|(service, seen)| seen.then_some(service))
+}
+
 fn configured(config: &Config, secrets: &Secrets, report: &mut Report) -> Option<DatabaseSettings> {
-    match Local::configured(config) {
+    let seen: Vec<ServiceName> = seen(config).collect();
+    let purpose = Purpose::Look(if seen.is_empty() { &ALL } else { &seen });
+    match Local::configured(config, purpose) {
         Ok(local) => Some(local.database),
         Err(error) => {
             report.fail(

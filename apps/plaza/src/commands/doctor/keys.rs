@@ -15,7 +15,7 @@ pub(super) fn look(config: &Config, report: &mut Report) {
     match &config.encryption_key {
         None => report.note(
             "encryption_key",
-            "none: right for `plaza up`, which makes its own",
+            "none: right for `plaza up`, which makes its own, and where neither identity nor notification is",
         ),
         Some(key) => match KeyRing::parse(key) {
             Ok(_) => report.ok("encryption_key", "can be read"),
@@ -61,6 +61,10 @@ fn internal(config: &Config, secrets: &Secrets, report: &mut Report) {
                 format!("this process signs as {}", names.join(", ")),
             );
         }
+        Ok(None) if config.internal.public_keys.given().next().is_some() => report.note(
+            "internal keys",
+            "public ones alone: nobody signs here, as is right for who only looks",
+        ),
         Ok(None) if is_split(config) => report.fail(
             "internal keys",
             "none, but services of other processes are configured",
@@ -115,6 +119,11 @@ mod tests {
     fn whoever_calls_others_needs_a_key() {
         let split = ("services.access", "http://10.0.0.1:9080");
         assert_eq!(told(&[split]).0[1], Level::Fail);
+        let known = (
+            "internal.public_keys.access",
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        );
+        assert_eq!(told(&[split, known]).0[1], Level::Note);
         let key = ("internal.key", "0123456789abcdef0123456789abcdef");
         assert_eq!(told(&[split, key]).0[1], Level::Ok);
     }

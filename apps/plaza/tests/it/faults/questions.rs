@@ -26,10 +26,22 @@ pub(super) enum Question {
     RevokedToken,
     /// Of somebody who may not.
     NoRights,
+    /// Of somebody who may by a role, which access knows.
+    ByRole,
+    /// At the host of a tenant, which tenancy knows.
+    AtHost,
+    /// At a host that nobody asked for before and that is no tenant's.
+    StrangeHost,
+    /// Broadcast asks notification.
+    Logs,
+    /// Notification reads.
+    Senders,
+    /// Notification writes.
+    NewSuppression,
 }
 
 impl Question {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Me,
         Self::LogIn,
         Self::ImportedList,
@@ -38,6 +50,12 @@ impl Question {
         Self::WrongToken,
         Self::RevokedToken,
         Self::NoRights,
+        Self::ByRole,
+        Self::AtHost,
+        Self::StrangeHost,
+        Self::Logs,
+        Self::Senders,
+        Self::NewSuppression,
     ];
 }
 

@@ -6,10 +6,9 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::bench::{Bench, IN_FLIGHT, PATIENCE, Receipts};
+use super::bench::{Bench, PATIENCE, Receipts};
 use super::truth::Truth;
 use crate::client::Api;
-use crate::story;
 
 /// What came of a campaign.
 #[derive(Debug)]
@@ -36,7 +35,7 @@ pub(super) async fn at_rest(bench: &Bench, owner: &Api, campaign: &str) -> Value
     let begun = Instant::now();
     loop {
         let found = owner.get(campaign).await.ok();
-        let counts = bench.simulator.counts().await;
+        let counts = bench.counts().await;
         let told = bench.receipts == Receipts::Never || counts["callbacks"]["pending"] == json!(0);
         if found["state"] == "completed" && told {
             return found;
@@ -80,10 +79,10 @@ pub(super) async fn of(bench: &Bench, owner: &Api, campaign: &str, truth: &Truth
     assert_eq!(end["planned"]["send"], json!(messages.len()), "{end}");
     assert_eq!(nonzero(&end["counts"]), by_state, "{end}");
     assert_eq!(tally(accepted.values().map(|(_, rung)| rung)), by_state);
-    let most = (bench.killed * IN_FLIGHT) as u64;
+    let most = bench.in_doubt() as u64;
     assert!(
         duplicates <= most,
-        "{duplicates} duplicates, {most} may be after {} kills",
+        "{duplicates} duplicates, {most} may be after {:?}",
         bench.killed
     );
     Outcome {
@@ -195,7 +194,7 @@ async fn accepted(bench: &Bench) -> (BTreeMap<String, (String, String)>, u64) {
     let mut next = Some("0".to_owned());
     while let Some(cursor) = next {
         let path = format!("/_simulator/messages?limit=1000&cursor={cursor}");
-        let page = bench.simulator.api().get(&path).await.ok();
+        let page = bench.simulator().get(&path).await.ok();
         for message in page["items"].as_array().unwrap() {
             copies += 1;
             let rung = highest(message);
@@ -208,7 +207,7 @@ async fn accepted(bench: &Bench) -> (BTreeMap<String, (String, String)>, u64) {
         }
         next = page["next_cursor"].as_str().map(str::to_owned);
     }
-    let counts = bench.simulator.counts().await;
+    let counts = bench.counts().await;
     assert_eq!(counts["accepted"], json!(copies), "{counts}");
     let duplicates = copies - found.len() as u64;
     assert_eq!(counts["duplicates"], json!(duplicates), "{counts}");
@@ -253,13 +252,4 @@ fn text(value: &Value, name: &str) -> String {
         .as_str()
         .unwrap_or_else(|| panic!("no {name}: {value}"))
         .to_owned()
-}
-
-/// A tenant with the people of the file in it; its owner.
-pub(super) async fn people(bench: &Bench, truth: &Truth) -> Api {
-    let admin = story::administrator(&bench.plaza).await;
-    let owner = story::tenant(&admin, "acme").await.owner;
-    let import = super::bench::upload(&owner, truth.file.clone()).await;
-    story::until(&owner, &import, super::bench::imported).await;
-    owner
 }

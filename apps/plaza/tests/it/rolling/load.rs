@@ -1,11 +1,14 @@
-//! So many requests a second whatever happens: each is sent at its time, whether earlier ones were answered or not.
+//! So many requests a second: each is sent at its time, whether earlier ones were answered or not. Only where very many of
+//! them wait, the next ones wait too: a machine that cannot bear the rate is seen by the rate, not by requests that nobody
+//! could have answered in time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use http::Method;
 use serde_json::json;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,6 +20,8 @@ pub(super) const RATE: f64 = 300.0;
 /// So many at once, so often.
 const AT_ONCE: u64 = 3;
 const EVERY: Duration = Duration::from_millis(10);
+/// Requests that are under way at the most: those of half a second.
+const UNDER_WAY: usize = 150;
 /// One in so many makes something.
 const MAKES: u64 = 20;
 /// One in so many is on a connection of its own.
@@ -36,14 +41,20 @@ pub(super) enum Kind {
 /// What came of one.
 #[derive(Debug)]
 pub(super) struct Sent {
-    kind: Kind,
-    number: u64,
+    pub(super) kind: Kind,
+    pub(super) number: u64,
     /// Since the load began.
-    #[expect(dead_code, reason = "for whoever reads of a failure")]
-    at: Duration,
-    took: Duration,
+    pub(super) at: Duration,
+    pub(super) took: Duration,
     /// Why it is no good.
-    failure: Option<String>,
+    pub(super) failure: Option<String>,
+}
+
+impl Sent {
+    /// What the processes call it in their logs.
+    pub(super) fn request_id(&self) -> String {
+        request_id(self.number)
+    }
 }
 
 /// A load that goes on.
@@ -67,8 +78,8 @@ struct Client {
 }
 
 impl Load {
-    /// Begins to send in the name of a tenant's owner.
-    pub(super) fn begin(owner: Api, template: String) -> Self {
+    /// Begins to send in the name of a tenant's owner, and numbers the requests from here on.
+    pub(super) fn begin(owner: Api, template: String, first: u64) -> Self {
         let (begun, stop, sent) = (Instant::now(), CancellationToken::new(), Arc::default());
         let client = Arc::new(Client {
             owner,
@@ -76,13 +87,18 @@ impl Load {
             begun,
         });
         #[expect(clippy::disallowed_methods, reason = "awaited at the end of the load")]
-        let pace = tokio::spawn(pace(client, stop.clone(), Arc::clone(&sent)));
+        let pace = tokio::spawn(pace(client, first, stop.clone(), Arc::clone(&sent)));
         Self {
             begun,
             stop,
             sent,
             pace,
         }
+    }
+
+    /// How long it goes on already.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
     }
 
     /// Sends nothing more and waits for every answer.
@@ -95,18 +111,20 @@ impl Load {
     }
 }
 
-async fn pace(client: Arc<Client>, stop: CancellationToken, sent: Arc<Mutex<Vec<Sent>>>) {
+async fn pace(client: Arc<Client>, first: u64, stop: CancellationToken, sent: Arc<Mutex<Vec<Sent>>>) {
     let mut ticks = tokio::time::interval(EVERY);
-    let requests = TaskTracker::new();
-    let mut number = 0;
+    let (requests, places) = (TaskTracker::new(), Arc::new(Semaphore::new(UNDER_WAY)));
+    let mut number = first;
     while !stop.is_cancelled() {
         ticks.tick().await;
         for _ in 0..AT_ONCE {
             number += 1;
             let (client, sent) = (Arc::clone(&client), Arc::clone(&sent));
+            let place = Arc::clone(&places).acquire_owned().await.unwrap();
             requests.spawn(async move {
                 let done = client.send(number).await;
                 sent.lock().unwrap().push(done);
+                drop(place);
             });
         }
     }
@@ -138,6 +156,7 @@ impl Client {
             0 => request.header(http::header::CONNECTION, "close"),
             _ => request,
         };
+        let request = request.header("x-request-id", request_id(number));
         let begun = Instant::now();
         let at = self.begun.elapsed();
         let failure = failure(request, kind).await;
@@ -164,6 +183,10 @@ async fn failure(request: reqwest::RequestBuilder, kind: Kind) -> Option<String>
     }
 }
 
+fn request_id(number: u64) -> String {
+    format!("rolling-{number}-of-the-load")
+}
+
 fn name(kind: Kind, number: u64) -> String {
     match kind {
         Kind::Invite => format!("rolling-{number}@acme.example"),
@@ -183,6 +206,24 @@ impl Done {
 
     pub(super) fn failures(&self) -> impl Iterator<Item = &Sent> {
         self.sent.iter().filter(|sent| sent.failure.is_some())
+    }
+
+    /// How many failed in the same way: without what is different in each of them, such as the id.
+    pub(super) fn kinds_of_failures(&self) -> BTreeMap<String, usize> {
+        let mut kinds = BTreeMap::new();
+        for failure in self.failures().filter_map(|sent| sent.failure.as_ref()) {
+            let same = failure.split("\"request_id\"").next().unwrap_or_default();
+            *kinds.entry(same.to_owned()).or_default() += 1;
+        }
+        kinds
+    }
+
+    /// Those that took longest.
+    pub(super) fn slowest(&self, most: usize) -> Vec<&Sent> {
+        let mut all: Vec<&Sent> = self.sent.iter().collect();
+        all.sort_unstable_by_key(|sent| std::cmp::Reverse(sent.took));
+        all.truncate(most);
+        all
     }
 
     /// The names of what was made.

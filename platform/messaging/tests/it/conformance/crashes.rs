@@ -17,12 +17,14 @@ over_every_transport! {
     a_process_killed_in_the_middle_of_an_effect_leaves_the_event_to_be_consumed_again
     processes_that_die_again_and_again_lose_nothing_and_keep_the_order
     an_event_that_kills_its_process_each_time_is_a_dead_letter_in_the_end
+    what_was_only_held_when_its_process_died_is_tried_and_not_buried
     failures_and_deaths_are_counted_together
     an_event_that_is_published_twice_has_one_effect
     stopping_waits_for_what_was_begun_and_begins_nothing_new
 }
 
-async fn a_process_killed_in_the_middle_of_an_effect_leaves_the_event_to_be_consumed_again(town: Town) {
+async fn a_process_killed_in_the_middle_of_an_effect_leaves_the_event_to_be_consumed_again(mut town: Town) {
+    town.settings.lease = SHORT_LEASE;
     let tenant = town.street.tenant();
     town.street.say(tenant, "a", 1).await;
     town.street.say(tenant, "a", 2).await;
@@ -37,7 +39,8 @@ async fn a_process_killed_in_the_middle_of_an_effect_leaves_the_event_to_be_cons
     assert_eq!(town.street.booked().await, ["a 1", "a 2"]);
 }
 
-async fn processes_that_die_again_and_again_lose_nothing_and_keep_the_order(town: Town) {
+async fn processes_that_die_again_and_again_lose_nothing_and_keep_the_order(mut town: Town) {
+    town.settings.lease = SHORT_LEASE;
     let tenant = town.street.tenant();
     let keeper = BookKeeper::diligent();
     for n in 0..60 {
@@ -92,6 +95,30 @@ async fn an_event_that_kills_its_process_each_time_is_a_dead_letter_in_the_end(m
         letters[0].error
     );
     assert_eq!(letters[0].attempts.map(|attempts| attempts.min(5)), Some(5));
+}
+
+async fn what_was_only_held_when_its_process_died_is_tried_and_not_buried(mut town: Town) {
+    town.settings.lease = SHORT_LEASE;
+    let tenant = town.street.tenant();
+    town.street.say(tenant, "a", 1).await;
+    town.street.say(tenant, "a", 2).await;
+    let keeper = BookKeeper::new(|event| if event.n == 1 { Mood::Hangs } else { Mood::Fails });
+    for times in 1..=5 {
+        let process = town.run(&keeper);
+        eventually(PATIENCE, || async { keeper.times_asked() >= times }).await;
+        town.published().await;
+        process.kill();
+    }
+
+    town.settle(&keeper, 0, 2).await;
+
+    // Its first delivery died with the process, which counts at the worst.
+    let tries = keeper.times_asked() - 5;
+    assert!((4..=5).contains(&tries), "{tries}");
+    let mut errors: Vec<String> = town.dead().await.into_iter().map(|letter| letter.error).collect();
+    errors.sort();
+    assert!(errors[0].contains("the process died"), "{errors:?}");
+    assert!(errors[1].contains("the pen is empty"), "{errors:?}");
 }
 
 async fn failures_and_deaths_are_counted_together(mut town: Town) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plaza_messaging::{Messaging, RabbitMq, Subscriptions};
+use plaza_messaging::{Messaging, MessagingSettings, RabbitMq, Subscriptions};
 use plaza_testkit::eventually;
 use plaza_testkit::rabbitmq::Vhost;
 use tokio_util::sync::CancellationToken;
@@ -110,6 +110,63 @@ async fn a_queue_that_is_deleted_under_us_is_there_again() {
     town.until(4, 0).await;
     process.stop().await;
     assert_eq!(town.street.booked().await, ["a 0", "a 1", "a 2", "a 3"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exchange_that_is_deleted_under_us_is_there_again_with_its_queues() {
+    let town = Town::with(Carrier::rabbitmq().await).await;
+    let Carrier::RabbitMq(vhost) = &town.carrier else {
+        unreachable!("made over RabbitMQ")
+    };
+    let raw = Raw::connect(&vhost.url()).await;
+    let (keeper, tenant) = (BookKeeper::diligent(), town.street.tenant());
+    let process = town.run(&keeper);
+    town.street.say(tenant, "a", 0).await;
+    town.until(1, 0).await;
+
+    raw.delete_exchange("street.events").await;
+    for n in 1..4 {
+        town.street.say(tenant, "a", n).await;
+    }
+
+    town.until(4, 0).await;
+    process.stop().await;
+    assert_eq!(town.street.booked().await, ["a 0", "a 1", "a 2", "a 3"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_relay_published_counts_when_its_lease_runs_out_over_the_rest() {
+    let (street, vhost) = (Street::open().await, Vhost::new().await);
+    let proxy = Proxy::before(&vhost.url()).await;
+    let settings = MessagingSettings {
+        batch: 3_000,
+        lease: Duration::from_secs(4),
+        ..quick()
+    };
+    let broker = client(&proxy.url(), &settings);
+    broker.apply_topology().await.unwrap();
+    let raw = Raw::connect(&vhost.url()).await;
+    let tenant = street.tenant();
+    street
+        .run(&format!(
+            "INSERT INTO shop.outbox (event_id, tenant_id, key, name, version, source, payload, created_at)
+             SELECT gen_random_uuid(), '{tenant}', 'a', 'shop.counted', 1, 'shop', n, now()
+               FROM generate_series(1, 3000) n"
+        ))
+        .await;
+    let mut messaging = Messaging::over_rabbitmq(broker, settings, street.clock.clone());
+    messaging.host(street.shop.clone(), Subscriptions::new());
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    messaging.start(&tasks, stop.clone());
+
+    eventually(PATIENCE, || async { raw.depth(BOOK).await.unwrap() >= 5 }).await;
+    proxy.set(Wire::Silent);
+
+    // Nothing gets through any more: only what was written down when the lease ran out makes it less.
+    eventually(PATIENCE, || async { street.pending().await.0.outbox < 3_000 }).await;
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,16 +1,11 @@
 //! Brokers that die, end and run out of memory. One at a time, each of its own.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use plaza_messaging::{Messaging, MessagingSettings, RabbitMq, Subscriptions};
 use plaza_testkit::eventually;
 use plaza_testkit::rabbitmq::Broker;
-use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -111,52 +106,18 @@ async fn a_broker_without_memory_holds_events_back_and_none_is_blamed() {
     house.street.say(tenant, "a", 0).await;
     eventually(LONG, || async { house.street.booked().await.len() == 1 }).await;
 
-    let url = broker.url();
-    control(
-        folder.path(),
-        url.expose_secret(),
-        &["set_vm_memory_high_watermark", "absolute", "1"],
-    );
+    let room = |bytes| broker.control(&["set_vm_memory_high_watermark", "absolute", bytes]);
+    room("1").unwrap();
     for n in 1..4 {
         house.street.say(tenant, "a", n).await;
     }
     eventually(LONG, || async { !house.broker.is_connected() }).await;
     assert_eq!(house.street.pending().await.0.outbox, 3);
-    control(
-        folder.path(),
-        url.expose_secret(),
-        &["set_vm_memory_high_watermark", "absolute", "1GB"],
-    );
+    room("1GB").unwrap();
 
     eventually(LONG, || async { house.street.booked().await.len() == 4 }).await;
     assert_eq!(house.street.booked().await, ["a 0", "a 1", "a 2", "a 3"]);
     let attempts: i64 = house.street.rows("SELECT count(*) FROM shop.outbox").await[0].get(0);
     assert_eq!(attempts, 0);
     house.end().await;
-}
-
-/// Runs the broker's own tool on it.
-fn control(folder: &Path, url: &str, arguments: &[&str]) {
-    let port: u16 = url
-        .rsplit_once(':')
-        .unwrap()
-        .1
-        .split_once('/')
-        .unwrap()
-        .0
-        .parse()
-        .unwrap();
-    let output = Command::new("/usr/lib/rabbitmq/bin/rabbitmqctl")
-        .env("HOME", folder.join("home"))
-        .env("ERL_EPMD_ADDRESS", "127.0.0.1")
-        .env("ERL_EPMD_PORT", (port + 2).to_string())
-        .env("RABBITMQ_NODENAME", "plaza@localhost")
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
 }

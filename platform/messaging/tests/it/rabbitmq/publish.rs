@@ -6,15 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plaza_kernel::{Clock, EventId, Kind, TenantId};
-use plaza_messaging::{Envelope, MessagingSettings, RabbitMq, RabbitMqSettings, Taken, Transport as _};
+use plaza_messaging::{
+    Envelope, MessagingSettings, RabbitMq, RabbitMqSettings, Taken, Transport as _, TransportError,
+};
 use plaza_testkit::rabbitmq::Vhost;
+use tokio::time::Instant;
 
 use super::proxy::{Proxy, Wire};
 use super::raw::Raw;
-use crate::carrier::{BOOK, TOPOLOGY};
+use crate::carrier::{BOOK, PATIENCE, TOPOLOGY};
 use crate::ledger::quick;
 
-fn event(name: &str, tenant: TenantId, key: &str, n: usize) -> Envelope {
+pub(crate) fn event(name: &str, tenant: TenantId, key: &str, n: usize) -> Envelope {
     let clock = Clock::system();
     Envelope {
         id: EventId::generate(&clock),
@@ -27,6 +30,11 @@ fn event(name: &str, tenant: TenantId, key: &str, n: usize) -> Envelope {
         traceparent: None,
         payload: n.to_string(),
     }
+}
+
+/// When an answer has to be there: other builds may run beside the test.
+fn soon() -> Instant {
+    Instant::now() + PATIENCE
 }
 
 fn client(vhost: &Vhost, settings: RabbitMqSettings, messaging: MessagingSettings) -> Arc<RabbitMq> {
@@ -50,7 +58,7 @@ async fn a_batch_is_taken_in_order_per_key() {
         .map(|n| event("shop.counted", tenant, ["a", "b"][n % 2], n))
         .collect();
 
-    let answers = broker.publish(&batch).await;
+    let answers = broker.publish(&batch, soon()).await;
 
     assert!(
         answers.iter().all(|answer| matches!(answer, Ok(Taken::Kept))),
@@ -83,7 +91,7 @@ async fn a_full_queue_takes_the_first_of_a_key_and_none_out_of_order() {
     let tenant = TenantId::generate(&Clock::system());
     let batch: Vec<Envelope> = (0..30).map(|n| event("shop.counted", tenant, "a", n)).collect();
 
-    let answers = broker.publish(&batch).await;
+    let answers = broker.publish(&batch, soon()).await;
 
     let taken = answers.iter().take_while(|answer| answer.is_ok()).count();
     // The broker looks at the limit now and then.
@@ -112,16 +120,16 @@ async fn an_event_with_listeners_and_without_a_queue_is_refused_until_the_queue_
         event("shop.counted", tenant, "a", 1),
     ];
     broker.apply_topology().await.unwrap();
-    assert!(broker.publish(&batch[..1]).await[0].is_ok());
+    assert!(broker.publish(&batch[..1], soon()).await[0].is_ok());
     Raw::connect(&vhost.url()).await.delete(BOOK).await;
 
-    let answers = broker.publish(&batch).await;
+    let answers = broker.publish(&batch, soon()).await;
 
     assert_eq!(*answers[0].as_ref().unwrap(), Taken::Unheard);
     let error = answers[1].as_ref().unwrap_err();
     assert_eq!(error.kind(), Kind::Internal, "{error:?}");
     assert!(!error.passes());
-    let again = broker.publish(&batch[1..]).await;
+    let again = broker.publish(&batch[1..], soon()).await;
     assert_eq!(*again[0].as_ref().unwrap(), Taken::Kept, "it was declared again");
 }
 
@@ -142,7 +150,7 @@ async fn what_cannot_be_carried_is_refused_and_what_is_not_known_waits() {
         event("shop.counted", tenant, "c", 3),
     ];
 
-    let answers = broker.publish(&batch).await;
+    let answers = broker.publish(&batch, soon()).await;
 
     assert!(!answers[0].as_ref().unwrap_err().passes(), "too large");
     assert!(
@@ -169,13 +177,13 @@ async fn a_broker_that_is_away_is_not_held_against_an_event() {
         event("shop.counted", tenant, "a", 2),
     ];
     assert!(!broker.is_connected());
-    assert!(broker.publish(&batch).await.iter().all(Result::is_ok));
+    assert!(broker.publish(&batch, soon()).await.iter().all(Result::is_ok));
     assert!(broker.is_connected());
 
     for wire in [Wire::Silent, Wire::Cut] {
         proxy.set(wire);
         for _ in 0..3 {
-            let answers = broker.publish(&batch).await;
+            let answers = broker.publish(&batch, soon()).await;
             for answer in answers {
                 assert_eq!(answer.unwrap_err().kind(), Kind::Unavailable, "{wire:?}");
             }
@@ -184,11 +192,59 @@ async fn a_broker_that_is_away_is_not_held_against_an_event() {
     assert!(!broker.is_connected());
 }
 
+#[tokio::test]
+async fn when_the_time_is_over_what_was_confirmed_is_answered_so_and_the_rest_passes() {
+    let vhost = Vhost::new().await;
+    let proxy = Proxy::before(&vhost.url()).await;
+    let settings = RabbitMqSettings {
+        confirm: PATIENCE,
+        ..RabbitMqSettings::default()
+    };
+    let broker = RabbitMq::new(&proxy.url(), &TOPOLOGY, settings, quick()).unwrap();
+    broker.apply_topology().await.unwrap();
+    let raw = Raw::connect(&vhost.url()).await;
+    let tenant = TenantId::generate(&Clock::system());
+    let batch: Vec<Envelope> = (0..3_000)
+        .map(|n| event("shop.counted", tenant, "a", n))
+        .collect();
+
+    let until = Instant::now() + Duration::from_secs(4);
+    let publishing = broker.publish(&batch, until);
+    let going_silent = async {
+        while raw.depth(BOOK).await.unwrap() < 5 && Instant::now() < until {}
+        proxy.set(Wire::Silent);
+    };
+    let (answers, ()) = tokio::join!(publishing, going_silent);
+
+    assert!(until.elapsed() < PATIENCE / 3, "{:?}", until.elapsed());
+    let taken = answers.iter().take_while(|answer| answer.is_ok()).count();
+    assert!(taken >= 4, "{taken}");
+    let rest = &answers[taken..];
+    assert!(
+        rest.iter()
+            .all(|answer| answer.as_ref().is_err_and(TransportError::passes)),
+        "{rest:?}"
+    );
+}
+
 #[test]
 fn an_address_that_is_none_is_refused_without_being_repeated() {
-    let url = "http://plaza:secret@localhost".to_owned().into();
-    let error = RabbitMq::new(&url, &TOPOLOGY, RabbitMqSettings::default(), quick())
+    for url in [
+        "http://plaza:secret@localhost",
+        "amqp:plaza:secret@localhost",
+        "plaza:secret@localhost",
+        "amqp://plaza:secret@localhost:99999999",
+        "amqp://plaza:secret@localhost/?heartbeat=secret",
+    ] {
+        let error = RabbitMq::new(
+            &url.to_owned().into(),
+            &TOPOLOGY,
+            RabbitMqSettings::default(),
+            quick(),
+        )
         .err()
         .unwrap();
-    assert!(!error.to_string().contains("secret"), "{error}");
+        let told = format!("{error} {error:?}");
+        assert!(!told.contains("secret") && !told.contains("localhost"), "{told}");
+    }
 }

@@ -5,8 +5,8 @@
 use futures_util::StreamExt as _;
 use lapin::message::Delivery;
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
-    QueueDeleteOptions, QueuePurgeOptions,
+    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions,
+    QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
@@ -88,12 +88,29 @@ impl Raw {
         queue.ok().map(|queue| queue.message_count())
     }
 
+    pub(crate) async fn bind(&self, queue: &str, exchange: &str, key: &str) {
+        let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+        self.channel()
+            .await
+            .queue_bind(queue.into(), exchange.into(), key.into(), options, none)
+            .await
+            .unwrap();
+    }
+
     pub(crate) async fn purge(&self, queue: &str) -> u32 {
         self.channel()
             .await
             .queue_purge(queue.into(), QueuePurgeOptions::default())
             .await
             .unwrap()
+    }
+
+    pub(crate) async fn delete_exchange(&self, exchange: &str) {
+        self.channel()
+            .await
+            .exchange_delete(exchange.into(), ExchangeDeleteOptions::default())
+            .await
+            .unwrap();
     }
 
     pub(crate) async fn delete(&self, queue: &str) {

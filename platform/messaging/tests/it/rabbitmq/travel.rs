@@ -2,9 +2,10 @@
 
 use plaza_kernel::{EventId, TenantId};
 use plaza_messaging::{Envelope, Taken, Transport as _};
+use tokio::time::Instant;
 
 use super::raw::{Raw, headers};
-use crate::carrier::{BOOK, Carrier, Town};
+use crate::carrier::{BOOK, Carrier, PATIENCE, Town};
 
 #[tokio::test]
 async fn an_event_travels_as_a_cloud_event_in_binary_mode() {
@@ -29,7 +30,8 @@ async fn an_event_travels_as_a_cloud_event_in_binary_mode() {
         payload: "{ \"n\" : 1 }".to_owned(),
     };
 
-    let answers = broker.publish(std::slice::from_ref(&envelope)).await;
+    let until = Instant::now() + PATIENCE;
+    let answers = broker.publish(std::slice::from_ref(&envelope), until).await;
     assert_eq!(*answers[0].as_ref().unwrap(), Taken::Kept);
 
     let message = Raw::connect(&vhost.url()).await.take(BOOK).await.remove(0);

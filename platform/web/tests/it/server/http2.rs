@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use plaza_web::server::ServerSettings;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
@@ -44,6 +45,33 @@ async fn http2_is_served_on_the_same_listener_and_pauses_do_not_matter() {
         (StatusCode::OK, "slept".to_owned())
     );
     assert_eq!(ask(&mut sender, "/nowhere").await.0, StatusCode::NOT_FOUND);
+}
+
+/// Whether a request comes in a span and gets an id, as all do but gRPC calls.
+async fn is_surrounded(settings: ServerSettings, kind: &str) -> bool {
+    let server = Running::start(settings).await;
+    let (mut sender, _connection) = http2(&server).await;
+    let request = http::Request::get("http://x/")
+        .header(http::header::CONTENT_TYPE, kind)
+        .body(Empty::new())
+        .unwrap();
+    let answer = timeout(Duration::from_secs(5), sender.send_request(request)).await;
+    let answer = answer.unwrap().unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    answer.headers().contains_key("x-request-id")
+}
+
+#[tokio::test]
+async fn calls_of_other_services_have_no_second_span_and_strangers_cannot_do_without_one() {
+    let internal = || ServerSettings {
+        internal: true,
+        ..quick()
+    };
+    for kind in ["application/grpc", "application/grpc+proto"] {
+        assert!(!is_surrounded(internal(), kind).await, "{kind}");
+        assert!(is_surrounded(quick(), kind).await, "{kind}");
+    }
+    assert!(is_surrounded(internal(), "application/json").await);
 }
 
 #[tokio::test]

@@ -22,12 +22,12 @@ impl Declarer<'_> {
     /// declared all the same.
     ///
     /// # Errors
-    /// When the connection breaks.
+    /// When the connection breaks, or the broker does not answer in time.
     pub(crate) async fn all(&self) -> Result<Vec<RabbitMqError>, RabbitMqError> {
         let mut different = Vec::new();
         let mut channel = self.channel().await?;
         for exchange in self.topology.exchanges {
-            let declared = self.exchange(&channel, exchange).await;
+            let declared = self.answer(self.exchange(&channel, exchange)).await;
             self.note(declared, &mut channel, &mut different).await?;
         }
         for queue in self.topology.queues {
@@ -40,12 +40,12 @@ impl Declarer<'_> {
     /// Declares what one queue of the table needs: its exchange, its retry queues, its dead letters, its bindings.
     ///
     /// # Errors
-    /// When the connection breaks, or something exists in another form: the rest is declared all the same.
+    /// When the connection breaks, the broker does not answer in time, or something exists in another form: the rest is declared all the same.
     pub(crate) async fn queue(&self, queue: &Queue) -> Result<(), RabbitMqError> {
         let mut different = Vec::new();
         let mut channel = self.channel().await?;
         if let Some(exchange) = self.topology.exchange(queue.exchange) {
-            let declared = self.exchange(&channel, exchange).await;
+            let declared = self.answer(self.exchange(&channel, exchange)).await;
             self.note(declared, &mut channel, &mut different).await?;
         }
         self.queue_on(queue, &mut channel, &mut different).await?;
@@ -53,10 +53,16 @@ impl Declarer<'_> {
     }
 
     async fn channel(&self) -> Result<Channel, RabbitMqError> {
-        self.connection
-            .create_channel()
+        let opening = self.connection.create_channel();
+        self.answer(async { opening.await.map_err(RabbitMqError::away) })
             .await
-            .map_err(RabbitMqError::away)
+    }
+
+    async fn answer<T>(
+        &self,
+        answer: impl Future<Output = Result<T, RabbitMqError>>,
+    ) -> Result<T, RabbitMqError> {
+        RabbitMqError::in_time(self.settings.answer, answer).await
     }
 
     /// A refused declaration closes its channel: the next one needs another.
@@ -104,10 +110,10 @@ impl Declarer<'_> {
     ) -> Result<(), RabbitMqError> {
         for declared in queues::all(queue, self.messaging, self.settings) {
             let is_bound = declared.name == queue.name;
-            let done = declare(channel, declared).await;
+            let done = self.answer(declare(channel, declared)).await;
             self.note(done, channel, different).await?;
             if is_bound {
-                let done = bind(channel, queue).await;
+                let done = self.answer(bind(channel, queue)).await;
                 self.note(done, channel, different).await?;
             }
         }

@@ -1,6 +1,7 @@
 //! What can go wrong with the broker.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lapin::ErrorKind;
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
@@ -24,6 +25,9 @@ pub enum RabbitMqError {
     /// It did not confirm in time.
     #[error("the broker did not confirm in time")]
     Unconfirmed,
+    /// It did not answer in time.
+    #[error("the broker did not answer in time")]
+    Silent,
     /// It refused a message: a queue is full.
     #[error("the broker refused the message: a queue is full")]
     Full,
@@ -48,6 +52,17 @@ pub enum RabbitMqError {
 impl RabbitMqError {
     pub(crate) fn away(error: lapin::Error) -> Self {
         Self::Away(Arc::new(error))
+    }
+
+    /// What the broker answers, or that it did not do so in time: a question that was put while the connection broke may
+    /// never be answered, not even with an error.
+    pub(crate) async fn in_time<T>(
+        limit: Duration,
+        answer: impl Future<Output = Result<T, Self>>,
+    ) -> Result<T, Self> {
+        tokio::time::timeout(limit, answer)
+            .await
+            .unwrap_or(Err(Self::Silent))
     }
 
     /// Whether the broker has no such exchange or queue.
@@ -82,7 +97,9 @@ impl RabbitMqError {
 impl Failure for RabbitMqError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Away(_) | Self::StillAway(_) | Self::Blocked | Self::Unconfirmed => Kind::Unavailable,
+            Self::Away(_) | Self::StillAway(_) | Self::Blocked | Self::Unconfirmed | Self::Silent => {
+                Kind::Unavailable
+            }
             Self::Full => Kind::Throttled,
             Self::NoSuchQueue(_) => Kind::NotFound,
             Self::Different { .. } => Kind::Conflict,
@@ -93,7 +110,9 @@ impl Failure for RabbitMqError {
     fn code(&self) -> &'static str {
         match self {
             Self::Address => "BROKER_ADDRESS",
-            Self::Away(_) | Self::StillAway(_) | Self::Blocked | Self::Unconfirmed => "BROKER_AWAY",
+            Self::Away(_) | Self::StillAway(_) | Self::Blocked | Self::Unconfirmed | Self::Silent => {
+                "BROKER_AWAY"
+            }
             Self::Full => "QUEUE_FULL",
             Self::Unroutable(_) => "UNROUTABLE",
             Self::Different { .. } => "TOPOLOGY_DIFFERS",

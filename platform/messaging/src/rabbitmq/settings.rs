@@ -18,6 +18,8 @@ pub struct RabbitMqSettings {
     pub heartbeat: Duration,
     /// How long a confirm of the broker may take.
     pub confirm: Duration,
+    /// How long the broker may take to declare something, or to begin to deliver. Queues that many brokers keep take their time.
+    pub answer: Duration,
     /// The longest pause between two attempts to connect.
     pub pause: Duration,
     /// How many messages a queue may hold before it takes no more.
@@ -39,6 +41,7 @@ impl Default for RabbitMqSettings {
             connect: Duration::from_secs(5),
             heartbeat: Duration::from_secs(5),
             confirm: Duration::from_secs(5),
+            answer: Duration::from_secs(30),
             pause: Duration::from_secs(5),
             longest_queue: 1_000_000,
             largest_body: 16 << 20,

@@ -1,6 +1,7 @@
 //! A broker that one test owns.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
 use secrecy::{ExposeSecret, SecretString};
@@ -17,6 +18,9 @@ pub struct Broker {
 }
 
 impl Broker {
+    /// What it needs until a queue that was declared survives [`kill`](Self::kill).
+    pub const WRITTEN_DOWN: Duration = Duration::from_secs(2);
+
     /// Starts a broker whose data live in `folder`, and waits until it answers.
     ///
     /// # Errors
@@ -44,7 +48,7 @@ impl Broker {
     ///
     /// RabbitMQ 3.10 writes down that a quorum queue exists some time after it said so: one that was declared less than
     /// about half a second before is there afterwards, and never has a leader again (seen with 3.10.8). Where that is not
-    /// what is tested, wait a little after declaring.
+    /// what is tested, wait for [`WRITTEN_DOWN`](Self::WRITTEN_DOWN) after declaring.
     ///
     /// # Errors
     /// When it does not end.

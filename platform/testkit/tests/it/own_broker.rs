@@ -1,13 +1,8 @@
 //! A broker that the test owns. Modules of this name run one test at a time.
 
-use std::time::Duration;
-
 use plaza_testkit::rabbitmq::Broker;
 
 use crate::rabbitmq::client;
-
-/// See [`Broker::kill`].
-const WRITTEN_DOWN: Duration = Duration::from_secs(2);
 
 #[tokio::test]
 async fn a_confirmed_message_outlives_a_power_cut_and_a_stop() {
@@ -16,7 +11,7 @@ async fn a_confirmed_message_outlives_a_power_cut_and_a_stop() {
     let (url, vhost) = (broker.url(), broker.vhost().await);
     client("publish", &url).await;
     client("publish", &vhost.url()).await;
-    tokio::time::sleep(WRITTEN_DOWN).await;
+    tokio::time::sleep(Broker::WRITTEN_DOWN).await;
 
     broker.kill().await.unwrap();
     broker.start_again().await.unwrap();

@@ -24,8 +24,6 @@ const KEYS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 const ROLES: [&str; 3] = ["application", "relay", "consumer"];
 /// For one step; a broker takes long to start beside other builds.
 const LONG: Duration = Duration::from_secs(300);
-/// What RabbitMQ 3.10 needs until a queue that was declared survives its death: see [`Broker::kill`].
-const SETTLED: Duration = Duration::from_secs(1);
 
 /// A number of the environment.
 pub(super) fn asked(name: &str, usual: u64) -> u64 {
@@ -78,7 +76,7 @@ impl Site {
             site.start(role);
         }
         eventually(LONG, || async { site.booked().await > 0 }).await;
-        tokio::time::sleep(SETTLED).await;
+        tokio::time::sleep(Broker::WRITTEN_DOWN).await;
         site
     }
 

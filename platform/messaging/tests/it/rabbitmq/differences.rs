@@ -64,7 +64,7 @@ async fn a_queue_with_other_arguments_is_named_and_not_read_until_it_is_removed(
     );
     let kept = raw.take(BOOK).await.remove(0);
     raw.delete(BOOK).await;
-    eventually(PATIENCE, || async { raw.depth(BOOK).await.is_some() }).await;
+    eventually(PATIENCE, || raw.is_read(BOOK)).await;
     raw.publish(BOOK, &kept.data, kept.properties).await;
     eventually(PATIENCE, || async { town.street.booked().await.len() == 1 }).await;
     process.stop().await;

@@ -57,8 +57,14 @@ async fn a_broker_that_dies_while_events_are_published_loses_none_and_keeps_the_
     let keeper = BookKeeper::diligent();
     let house = House::over(&broker, &keeper).await;
     let tenant = house.street.tenant();
-    let mut said = 0;
     let keys = ["a", "b", "c", "d"];
+    let mut said = 0;
+    for key in keys {
+        house.street.say(tenant, key, said).await;
+    }
+    said += 1;
+    eventually(LONG, || async { house.street.booked().await.len() == keys.len() }).await;
+    tokio::time::sleep(Broker::WRITTEN_DOWN).await;
     for in_order in [false, true, false] {
         for _ in 0..150 {
             for key in keys {

@@ -88,6 +88,17 @@ impl Raw {
         queue.ok().map(|queue| queue.message_count())
     }
 
+    /// Whether somebody reads the queue. One that was declared a moment ago is there, but may refuse messages: it has no leader yet.
+    pub(crate) async fn is_read(&self, queue: &str) -> bool {
+        let options = QueueDeclareOptions {
+            passive: true,
+            ..QueueDeclareOptions::default()
+        };
+        let channel = self.channel().await;
+        let queue = channel.queue_declare(queue.into(), options, FieldTable::default());
+        queue.await.is_ok_and(|queue| queue.consumer_count() > 0)
+    }
+
     pub(crate) async fn bind(&self, queue: &str, exchange: &str, key: &str) {
         let (options, none) = (QueueBindOptions::default(), FieldTable::default());
         self.channel()

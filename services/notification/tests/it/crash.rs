@@ -80,15 +80,23 @@ async fn kills_lose_nobody() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_without_receipts_in_time_repeat_no_more_than_was_in_flight() {
-    let counts = campaign_under_kills([2_000, 2_000]).await;
-    println!(
-        "{} duplicates after {KILLS} kills without receipts",
-        counts.duplicates
-    );
-    assert!(counts.duplicates > 0, "or this test shows nothing");
-    assert!(
-        counts.duplicates <= KILLS * quick().in_flight as u64,
-        "{}",
-        counts.duplicates
-    );
+    let mut duplicates = 0;
+    // Whether a kill comes between an answer and what is written down of it is chance.
+    for _ in 0..5 {
+        let counts = campaign_under_kills([2_000, 2_000]).await;
+        println!(
+            "{} duplicates after {KILLS} kills without receipts",
+            counts.duplicates
+        );
+        assert!(
+            counts.duplicates <= KILLS * quick().in_flight as u64,
+            "{}",
+            counts.duplicates
+        );
+        duplicates += counts.duplicates;
+        if duplicates > 0 {
+            return;
+        }
+    }
+    panic!("nothing was repeated, so this shows nothing");
 }

@@ -40,7 +40,8 @@ impl Declarer<'_> {
     /// Declares what one queue of the table needs: its exchange, its retry queues, its dead letters, its bindings.
     ///
     /// # Errors
-    /// When the connection breaks, the broker does not answer in time, or something exists in another form: the rest is declared all the same.
+    /// When the connection breaks, the broker does not answer in time, or something exists in another form: the rest is
+    /// declared all the same.
     pub(crate) async fn queue(&self, queue: &Queue) -> Result<(), RabbitMqError> {
         let mut different = Vec::new();
         let mut channel = self.channel().await?;

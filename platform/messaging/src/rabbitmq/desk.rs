@@ -25,8 +25,6 @@ pub(crate) struct Desk {
 pub(crate) enum End {
     /// It is acknowledged.
     Settled,
-    /// It is settled, but the broker could not be told in time.
-    Unacknowledged,
     /// It is with the broker again.
     Back,
     /// It is with the broker again, and was tried without being counted.
@@ -48,7 +46,7 @@ impl Desk {
         let counted = read.as_ref().is_ok_and(|read| read.again);
         let ended = match read {
             Ok(read) => held.event(&read).await,
-            Err(reason) => held.unreadable(&reason).await,
+            Err(reason) => held.unreadable(&reason).await.map(|()| End::Settled),
         };
         ended.unwrap_or_else(|Interrupted| {
             tracing::debug!(

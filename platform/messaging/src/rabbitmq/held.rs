@@ -108,7 +108,8 @@ impl Held<'_> {
                 }
             }
         }
-        Ok(self.acknowledge().await)
+        self.acknowledge().await;
+        Ok(End::Settled)
     }
 
     /// One attempt, and its number. It is counted once, before it begins.
@@ -218,16 +219,18 @@ impl Held<'_> {
             self.forget_tries(place).await?;
         }
         self.desk.attempt.buried(envelope, attempts, reason);
-        Ok(self.acknowledge().await)
+        self.acknowledge().await;
+        Ok(End::Settled)
     }
 
-    pub(super) async fn unreadable(&self, reason: &str) -> Result<End, Interrupted> {
+    pub(super) async fn unreadable(&self, reason: &str) -> Result<(), Interrupted> {
         let attempts = headers::tries_before(self.message).saturating_add(1);
         self.to_dead_letters(attempts, reason).await?;
         let consumer = self.desk.attempt.consumer;
         metrics::counter!("plaza_dead_letters_total", "consumer" => consumer).increment(1);
         tracing::error!(consumer, reason, "dead letter: a message that is no event");
-        Ok(self.acknowledge().await)
+        self.acknowledge().await;
+        Ok(())
     }
 
     async fn to_dead_letters(&self, attempts: i32, reason: &str) -> Result<(), Interrupted> {
@@ -271,15 +274,9 @@ impl Held<'_> {
     }
 
     /// If that does not get through, the message comes again, and the inbox knows it.
-    async fn acknowledge(&self) -> End {
-        let (desk, told) = (self.desk, self.message.acker.ack(BasicAckOptions::default()));
-        match tokio::time::timeout(desk.publisher.settings.confirm, told).await {
-            Ok(Ok(_)) => End::Settled,
-            Ok(Err(error)) => {
-                tracing::debug!(queue = desk.queue, %error, "a message could not be acknowledged");
-                End::Settled
-            }
-            Err(_) => End::Unacknowledged,
+    async fn acknowledge(&self) {
+        if let Err(error) = self.message.acker.ack(BasicAckOptions::default()).await {
+            tracing::debug!(queue = self.desk.queue, %error, "a message could not be acknowledged");
         }
     }
 }

@@ -32,9 +32,6 @@ statements! {
     system static PROBE: () => (i32,) = "SELECT 1";
 }
 
-/// How often it is looked whether a channel is open.
-const LOOK: Duration = Duration::from_secs(1);
-
 /// One consumer's queue.
 pub(crate) struct Intake {
     broker: Arc<RabbitMq>,
@@ -51,8 +48,6 @@ enum Broken {
     Broker(#[from] RabbitMqError),
     #[error("the broker does not deliver any more: the queue was removed")]
     Cancelled,
-    #[error("the channel was closed")]
-    Closed,
     #[error("the database has been away for too long: what was held went back to the broker")]
     DatabaseAway,
 }
@@ -189,8 +184,7 @@ impl Intake {
 
     /// Reads until told to stop, or until something breaks.
     async fn read(&self, stop: &CancellationToken, backoff: &mut Backoff) -> Result<(), Broken> {
-        let connection = self.broker.consuming.connection().await?;
-        let (channel, mut messages) = self.begin(&connection).await?;
+        let (channel, mut messages) = self.begin().await?;
         tracing::debug!(queue = self.queue.name, "reading a queue");
         backoff.reset();
         let mut underway = Underway {
@@ -199,7 +193,7 @@ impl Intake {
             uncounted: None,
             settled: true,
         };
-        let ended = self.work(&channel, &mut messages, &mut underway, stop).await;
+        let ended = self.work(&mut messages, &mut underway, stop).await;
         // What was begun ends; what was not goes back when the channel is closed.
         while let Some(ended) = underway.tasks.join_next().await {
             underway.settled &= ended.is_ok_and(|(_, end)| end != End::Uncounted);
@@ -210,18 +204,15 @@ impl Intake {
         }
         // It may be gone already.
         let goodbye = channel.close(200, "goodbye".into());
-        let patience = self.broker.publisher.settings.confirm;
-        if tokio::time::timeout(patience, goodbye).await.is_err() {
-            // The broker may take this reader for alive, and gives the queue to no other.
-            self.broker.consuming.give_up(&connection).await;
-        }
+        let _ = tokio::time::timeout(self.broker.publisher.settings.confirm, goodbye).await;
         ended
     }
 
-    async fn begin(&self, connection: &Connection) -> Result<(Channel, Consumer), RabbitMqError> {
+    async fn begin(&self) -> Result<(Channel, Consumer), RabbitMqError> {
+        let connection = self.broker.consuming.connection().await?;
         let publisher = &self.broker.publisher;
-        publisher.declarer(connection).queue(self.queue).await?;
-        RabbitMqError::in_time(publisher.settings.answer, self.deliveries(connection)).await
+        publisher.declarer(&connection).queue(self.queue).await?;
+        RabbitMqError::in_time(publisher.settings.answer, self.deliveries(&connection)).await
     }
 
     async fn deliveries(&self, connection: &Connection) -> Result<(Channel, Consumer), RabbitMqError> {
@@ -244,28 +235,20 @@ impl Intake {
 
     async fn work(
         &self,
-        channel: &Channel,
         messages: &mut Consumer,
         underway: &mut Underway,
         stop: &CancellationToken,
     ) -> Result<(), Broken> {
-        let mut look = tokio::time::interval(LOOK);
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                // Whether or not the library says so where messages are awaited.
-                _ = look.tick() => if !channel.status().connected() {
-                    return Err(Broken::Closed);
-                },
                 Some(ended) = underway.tasks.join_next() => {
                     // A task that panicked outside of its consumer leaves its lane closed: begin anew.
                     underway.settled &= ended.as_ref().is_ok_and(|(_, end)| *end != End::Uncounted);
                     let (lane, end) = ended.map_err(|_| Broken::Cancelled)?;
-                    match end {
-                        End::DatabaseAway => return Err(Broken::DatabaseAway),
-                        End::Unacknowledged => return Err(RabbitMqError::Silent.into()),
-                        End::Settled | End::Back | End::Uncounted => {}
+                    if end == End::DatabaseAway {
+                        return Err(Broken::DatabaseAway);
                     }
                     if let Some(next) = underway.lanes.leave(&lane) {
                         self.start(next, lane, underway, stop);

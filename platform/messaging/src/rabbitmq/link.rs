@@ -106,28 +106,15 @@ impl Link {
 
     /// Says goodbye.
     pub(crate) async fn close(&self) {
-        if let Some(connection) = self.take(|_| true) {
-            self.goodbye(&connection).await;
-        }
-    }
-
-    /// Ends a connection that does not answer any more, unless there is another one already.
-    pub(crate) async fn give_up(&self, silent: &Arc<Connection>) {
-        if let Some(connection) = self.take(|current| Arc::ptr_eq(current, silent)) {
-            self.goodbye(&connection).await;
-        }
-    }
-
-    fn take(&self, which: impl FnOnce(&mut Arc<Connection>) -> bool) -> Option<Arc<Connection>> {
-        self.connection
+        let connection = self
+            .connection
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .take_if(which)
-    }
-
-    async fn goodbye(&self, connection: &Connection) {
-        // It may be gone already, or never answer.
-        let goodbye = connection.close(200, "goodbye".into());
-        let _ = tokio::time::timeout(self.settings.confirm, goodbye).await;
+            .take();
+        if let Some(connection) = connection {
+            // It may be gone already, or never answer.
+            let goodbye = connection.close(200, "goodbye".into());
+            let _ = tokio::time::timeout(self.settings.confirm, goodbye).await;
+        }
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use plaza_kernel::{Clock, EventId, Kind, TenantId};
 use plaza_messaging::{
-    Envelope, MessagingSettings, RabbitMq, RabbitMqSettings, Taken, Transport as _, TransportError,
+    Envelope, MessagingSettings, RabbitMq, RabbitMqError, RabbitMqSettings, Taken, Transport as _,
+    TransportError,
 };
 use plaza_testkit::rabbitmq::Vhost;
 use tokio::time::Instant;
@@ -190,6 +191,26 @@ async fn a_broker_that_is_away_is_not_held_against_an_event() {
         }
     }
     assert!(!broker.is_connected());
+}
+
+#[tokio::test]
+async fn a_declaration_that_is_never_answered_has_an_end() {
+    let vhost = Vhost::new().await;
+    let proxy = Proxy::before(&vhost.url()).await;
+    let settings = RabbitMqSettings {
+        answer: Duration::from_secs(5),
+        // Nobody notices otherwise.
+        heartbeat: Duration::from_secs(600),
+        ..RabbitMqSettings::default()
+    };
+    let broker = RabbitMq::new(&proxy.url(), &TOPOLOGY, settings, quick()).unwrap();
+    broker.apply_topology().await.unwrap();
+    proxy.set(Wire::Silent);
+
+    let answer = tokio::time::timeout(PATIENCE, broker.apply_topology()).await;
+
+    let error = answer.expect("it has an end").unwrap_err();
+    assert!(matches!(error, RabbitMqError::Silent), "{error}");
 }
 
 #[tokio::test]

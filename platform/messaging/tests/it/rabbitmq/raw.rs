@@ -9,7 +9,7 @@ use lapin::options::{
     QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Queue};
 use secrecy::{ExposeSecret, SecretString};
 
 pub(crate) struct Raw {
@@ -76,27 +76,26 @@ impl Raw {
 
     /// How many messages wait in a queue; None if there is no such queue.
     pub(crate) async fn depth(&self, queue: &str) -> Option<u32> {
-        let options = QueueDeclareOptions {
-            passive: true,
-            ..QueueDeclareOptions::default()
-        };
-        let queue = self
-            .channel()
-            .await
-            .queue_declare(queue.into(), options, FieldTable::default())
-            .await;
-        queue.ok().map(|queue| queue.message_count())
+        self.look_at(queue).await.map(|queue| queue.message_count())
     }
 
-    /// Whether somebody reads the queue. One that was declared a moment ago is there, but may refuse messages: it has no leader yet.
+    /// Whether somebody reads the queue. One that was declared a moment ago is there, but may refuse messages: it has no
+    /// leader yet.
     pub(crate) async fn is_read(&self, queue: &str) -> bool {
+        let queue = self.look_at(queue).await;
+        queue.is_some_and(|queue| queue.consumer_count() > 0)
+    }
+
+    async fn look_at(&self, queue: &str) -> Option<Queue> {
         let options = QueueDeclareOptions {
             passive: true,
             ..QueueDeclareOptions::default()
         };
         let channel = self.channel().await;
-        let queue = channel.queue_declare(queue.into(), options, FieldTable::default());
-        queue.await.is_ok_and(|queue| queue.consumer_count() > 0)
+        channel
+            .queue_declare(queue.into(), options, FieldTable::default())
+            .await
+            .ok()
     }
 
     pub(crate) async fn bind(&self, queue: &str, exchange: &str, key: &str) {

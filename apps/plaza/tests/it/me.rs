@@ -16,8 +16,8 @@ const REQUESTS: u64 = 200;
 /// The login whose flights are those of the requests.
 const IDENTITY: &str = "plaza_identity";
 
-/// Identity may be consuming an event while requests are counted. What a request costs shows in every round, what an event
-/// costs does not.
+/// An event may be consumed, or a schedule due, while requests are counted. What a request costs shows in every round, what
+/// those cost does not.
 const ROUNDS: u32 = 5;
 
 /// Sessions are confirmed in the background at half of this age: not while the requests are counted.
@@ -72,18 +72,19 @@ async fn me_is_one_round_trip(plaza: &impl Front, flights: &Flights) {
         for _ in 0..20 {
             api.get("/api/v1/auth/me").await.ok();
         }
-        let mut least = u64::MAX;
+        let (mut least, mut least_others) = (u64::MAX, u64::MAX);
         for _ in 0..ROUNDS {
             let (identity, others) = flights_of_requests(who, api, flights).await;
-            assert!(
-                others < REQUESTS / 4,
-                "{others} flights are more than background work"
-            );
             least = least.min(identity);
-            if least <= REQUESTS {
+            least_others = least_others.min(others);
+            if least <= REQUESTS && least_others < REQUESTS / 4 {
                 break;
             }
         }
+        assert!(
+            least_others < REQUESTS / 4,
+            "{least_others} flights are more than background work"
+        );
         assert_eq!(least, REQUESTS, "the requests of the {who}");
     }
 }

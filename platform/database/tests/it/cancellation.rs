@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use plaza_database::{Database, DatabaseError, DatabaseLimits, Databases, Login};
+use plaza_database::{Database, DatabaseError, DatabaseLimits};
 use plaza_kernel::{Clock, TenantId};
 use plaza_testkit::eventually;
 
@@ -58,10 +58,7 @@ async fn ten_thousand_given_up_requests_leave_no_foreign_row_and_no_open_transac
         transaction_wait: Duration::from_secs(20),
         ..DatabaseLimits::default()
     };
-    let database = Databases::with_limits(ledger.test.settings(), limits)
-        .unwrap()
-        .of(LEDGER, Login::default())
-        .unwrap();
+    let database = ledger.limited(limits);
     let mut tenants = Vec::new();
     for name in ["one", "two", "three", "four"] {
         tenants.push(ledger.tenant_with(name).await);

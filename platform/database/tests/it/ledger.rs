@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use plaza_database::{Database, DatabaseError, Migration, Schema, TenantTx, row, statements};
+use plaza_database::{
+    Database, DatabaseError, DatabaseLimits, Databases, Login, Migration, Schema, TenantTx, row, statements,
+};
 use plaza_kernel::{Clock, ServiceName, TenantId};
 use plaza_testkit::TestDatabase;
 use uuid::Uuid;
@@ -124,6 +126,14 @@ impl Ledger {
             database,
             clock: Clock::system(),
         }
+    }
+
+    /// Its database with other limits.
+    pub(crate) fn limited(&self, limits: DatabaseLimits) -> Database {
+        Databases::with_limits(self.test.settings(), limits)
+            .unwrap()
+            .of(LEDGER, Login::default())
+            .unwrap()
     }
 
     pub(crate) fn tenant(&self) -> TenantId {

@@ -24,10 +24,7 @@ async fn flights_of_many_tenants_do_not_mix_on_one_connection() {
         read_wait: Duration::from_secs(60),
         ..DatabaseLimits::default()
     };
-    let patient = Databases::with_limits(ledger.test.settings(), limits)
-        .unwrap()
-        .of(LEDGER, Login::default())
-        .unwrap();
+    let patient = ledger.limited(limits);
     let reads = (0..4_000).map(|turn| {
         let (number, database) = (turn % tenants.len(), patient.clone());
         let tenant = tenants[number];
@@ -74,10 +71,7 @@ async fn a_dropped_read_keeps_its_seat_until_the_server_has_answered() {
         read_timeout: Duration::from_millis(400),
         ..DatabaseLimits::default()
     };
-    let database = Databases::with_limits(ledger.test.settings(), limits)
-        .unwrap()
-        .of(LEDGER, Login::default())
-        .unwrap();
+    let database = ledger.limited(limits);
     database.ping().await.unwrap();
 
     let mut nap = Box::pin(database.read_platform(&NAP, (0.3,)));
@@ -225,10 +219,7 @@ async fn a_server_process_that_falls_silent_is_given_up() {
         read_silence: Duration::from_millis(300),
         ..DatabaseLimits::default()
     };
-    let database = Databases::with_limits(ledger.test.settings(), limits)
-        .unwrap()
-        .of(LEDGER, Login::default())
-        .unwrap();
+    let database = ledger.limited(limits);
     let (backend,) = database.read_platform(&BACKEND, ()).await.unwrap()[0];
     let backend = Pid::from_raw(backend).unwrap();
     kill_process(backend, Signal::STOP).unwrap();
@@ -287,10 +278,7 @@ async fn no_seat_before_the_deadline_is_busy() {
         read_wait: Duration::from_millis(50),
         ..DatabaseLimits::default()
     };
-    let database = Databases::with_limits(ledger.test.settings(), limits)
-        .unwrap()
-        .of(LEDGER, Login::default())
-        .unwrap();
+    let database = ledger.limited(limits);
     database.ping().await.unwrap();
     let mut naps = pin!(join_all((0..2).map(|_| database.read_platform(&NAP, (0.2,)))));
     poll_fn(|context| Poll::Ready(naps.as_mut().poll(context).is_ready())).await;

@@ -9,19 +9,16 @@ need pgbench postgresql
 start_plaza PLAZA_LISTEN=127.0.0.1:0 PLAZA_INTERNAL_LISTEN=127.0.0.1:0 PLAZA_SIMULATOR_LISTEN=127.0.0.1:0
 make_owner
 
-# The role that identity runs as, and its password: HMAC-SHA256 of the role's name under the folder's role key.
-role_key=$(sed -n 's/^role_key = "\(.*\)"/\1/p' .plaza/secrets.toml)
-password=$(printf plaza_identity | openssl dgst -sha256 -hmac "$role_key" | sed 's/.* //')
-# The cluster's socket folder stands percent-encoded where a URL has its host.
-socket=$(sed 's/.*@\([^:/]*\).*/\1/' .plaza/database-url)
-socket=$(printf '%b' "${socket//%/\\x}")
+# The role that identity runs as.
+database_of identity
 cat >"$work/me.sql" <<SQL
 \startpipeline
 BEGIN READ ONLY;
 SET LOCAL statement_timeout = 250;
 SET LOCAL lock_timeout = 100;
 SET LOCAL app.tenant_id = '$tenant';
-SELECT u.id AS user_id, u.email, m.name, m.role FROM identity.memberships AS m
+SELECT u.id AS user_id, u.email, m.name, m.role, (u.email_verified_at IS NOT NULL OR u.verified_at IS NOT NULL) AS email_verified,
+       m.locale, m.timezone, m.version FROM identity.memberships AS m
   JOIN identity.users AS u ON u.id = m.user_id
  WHERE m.user_id = '$user' AND m.status = 'active' AND u.status = 'active';
 COMMIT;

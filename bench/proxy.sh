@@ -20,12 +20,6 @@ stop_all() {
 }
 trap stop_all EXIT
 
-free_port() {
-    local port
-    while port=$((20000 + RANDOM % 12000)) && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
-    echo "$port"
-}
-
 # start_nginx NAME: with the `http` block that comes in.
 start_nginx() {
     mkdir "$work/$1"

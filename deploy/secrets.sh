@@ -45,7 +45,7 @@ END
 cat > "$folder/broker.env" <<END
 RABBITMQ_URL=amqp://plaza:$broker@rabbitmq:5672/plaza
 END
-# Identity and notification: the two that keep secrets in the database.
+# Identity, tenancy and notification: the three that keep secrets in the database.
 cat > "$folder/sealed.env" <<END
 ENCRYPTION_KEY=k1:$(base64_of_32_bytes)
 END

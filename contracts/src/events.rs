@@ -1,11 +1,22 @@
 //! What the services publish. A payload is a public contract: consumers in other languages read it as it stands.
 
+mod life;
+mod message;
+mod outcomes;
+
 use std::collections::BTreeMap;
 
 use plaza_kernel::{Event, OrderKey, SystemRole, TenantId, UserId};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CampaignId, MessageId, SenderId, WebhookId};
+pub use life::{ConfigChanged, MemberRemoved, MemberRoleChanged, TenantDeleted, TenantStateChanged};
+pub use message::{ButtonValue, Media, MessageContent, OutgoingMessage, TemplateButton, TemplateHeader};
+pub use outcomes::{
+    InboundReceived, NotificationRequested, OptOutRecorded, SenderDegraded, SourceTripped,
+    TemplateStateChanged,
+};
+
+use crate::ids::{CampaignId, SenderId, WebhookId};
 
 /// A tenant exists. Identity makes the owner's account, access the default roles, notification the first sender.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,34 +86,6 @@ pub struct BroadcastSend {
     pub shard: u32,
     /// The messages.
     pub messages: Vec<OutgoingMessage>,
-}
-
-/// One message to one person, its personalisation frozen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OutgoingMessage {
-    /// Its id, given by whoever asks for it to be sent.
-    pub message_id: MessageId,
-    /// `whatsapp`.
-    pub channel: String,
-    /// E.164.
-    pub to: String,
-    /// What it says.
-    pub content: MessageContent,
-}
-
-/// What a message says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum MessageContent {
-    /// A template that the provider knows, with its parameters in order.
-    Template {
-        /// The provider's name of it: `[a-z0-9_]{1,512}`.
-        name: String,
-        /// `en_US`.
-        language: String,
-        /// The values of `{{1}}`, `{{2}}`, … of the body.
-        body: Vec<String>,
-    },
 }
 
 impl Event for BroadcastSend {

@@ -19,3 +19,8 @@ plaza_kernel::typed_id!(
     /// One raw webhook delivery.
     WebhookId
 );
+
+plaza_kernel::typed_id!(
+    /// What was written with one person over one account.
+    ConversationId
+);

@@ -4,12 +4,15 @@
 //!            [`events`] (what they publish),
 //!            the generated gRPC clients and servers, [`access::Permissions`] (the cached way to permissions),
 //!            [`remembered`] (what such caches are made of), [`incoming`] (who asks over gRPC, and with which rights),
-//!            and [`email`] (addresses that an account can have)
-//! Needs      `kernel`, `rpc`, `web`
+//!            [`audit`] (a service's audit over gRPC), [`email`] (addresses that an account can have),
+//!            [`sms`] (in how many segments a text goes out), [`addresses`] (numbers that are one person's), and [`zones`]
+//! Needs      `kernel`, `rpc`, `web`, `database` and `audit`
 //!
 //! The files in `src/gen` come from `proto/` by `cargo xtask proto`; a test fails when they differ.
 
 pub mod access;
+pub mod addresses;
+pub mod audit;
 pub mod callers;
 pub mod edge;
 pub mod email;
@@ -19,8 +22,10 @@ pub mod incoming;
 pub mod permissions;
 pub mod remembered;
 pub mod services;
+pub mod sms;
 pub mod tokens;
 pub mod topology;
+pub mod zones;
 
 /// Generated code: one module per service.
 #[expect(
@@ -32,6 +37,10 @@ pub mod proto {
     /// All services as an encoded `google.protobuf.FileDescriptorSet`, for reflection.
     pub const DESCRIPTORS: &[u8] = include_bytes!("gen/plaza.descriptor.bin");
 
+    /// The messages of every service's `Audit`.
+    pub mod audit {
+        include!("gen/plaza.audit.v1.rs");
+    }
     /// Identity.
     pub mod identity {
         include!("gen/plaza.identity.v1.rs");

@@ -89,6 +89,14 @@ catalogue! {
     ViewSuppressions = 25, "suppressions", "view";
     /// Suppress addresses and lift suppressions.
     ManageSuppressions = 26, "suppressions", "manage";
+    /// See who did what.
+    ViewAudit = 27, "audit", "view";
+    /// See conversations: what people wrote, and their numbers.
+    ViewConversations = 28, "conversations", "view";
+    /// Reply in conversations.
+    ReplyConversations = 29, "conversations", "reply";
+    /// Send single messages.
+    SendMessages = 30, "messages", "send";
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use http::{HeaderMap, header};
+use http::HeaderValue;
 use plaza_contracts::proto::identity::CheckSessionRequest;
 use plaza_contracts::proto::identity::identity_client::IdentityClient;
 use plaza_contracts::remembered::{Recent, Remembered};
@@ -12,6 +12,7 @@ use plaza_contracts::tokens::AccessClaims;
 use plaza_crypto::sha256;
 use plaza_kernel::{Caller, Clock, SessionId, SystemRole, TenantId, UserId};
 use plaza_rpc::{RpcError, Transport};
+use plaza_web::event_stream::ASKED_EVERY;
 use tokio_util::task::TaskTracker;
 
 use crate::confirmed::{ANSWER_WITHIN, Confirmer};
@@ -89,6 +90,17 @@ impl Authentication {
         }
         self.check_standing(&verified, tenants, now).await?;
         Ok(verified.caller.clone())
+    }
+
+    /// Waits until the bearer of a token is not let in any more: its time is over, its session has ended, its role has changed,
+    /// its tenant is closed, or nobody confirms that none of this is so.
+    pub(crate) async fn shut_out(&self, token: &str, tenants: &Tenants, clock: &Clock) {
+        loop {
+            tokio::time::sleep(ASKED_EVERY).await;
+            if self.caller(token, tenants, clock.now()).await.is_err() {
+                return;
+            }
+        }
     }
 
     /// The expensive part, once per token. Only good tokens are remembered: strangers cannot fill the memory.
@@ -180,8 +192,8 @@ pub(crate) enum Shown<'a> {
 }
 
 /// Reads the one `Authorization` header (RFC 6750 §2.1). Nothing is ever read from the query.
-pub(crate) fn shown(headers: &HeaderMap) -> Shown<'_> {
-    let Some(value) = headers.get(header::AUTHORIZATION) else {
+pub(crate) fn shown(header: Option<&HeaderValue>) -> Shown<'_> {
+    let Some(value) = header else {
         return Shown::Nothing;
     };
     let Some((scheme, token)) = value.to_str().ok().and_then(|text| text.split_once(' ')) else {

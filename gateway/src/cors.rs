@@ -16,7 +16,9 @@ pub(crate) const PREFLIGHT: [(HeaderName, HeaderValue); 2] = [
     (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600")),
 ];
 /// What pages may read beyond what is always allowed.
-const EXPOSED: HeaderValue = HeaderValue::from_static("etag, location, retry-after, x-request-id");
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "etag, idempotency-replayed, location, ratelimit, ratelimit-policy, retry-after, x-request-id",
+);
 
 /// The origins whose pages may call. Never `*`, and never the origin `null` of sandboxed pages.
 #[derive(Debug, Clone)]

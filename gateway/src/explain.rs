@@ -1,4 +1,4 @@
-//! `plaza routes explain`: which operation would answer, and why.
+//! Which operation would answer a request, and why. For tests: no command prints it yet.
 
 use std::fmt;
 

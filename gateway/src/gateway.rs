@@ -19,12 +19,14 @@ use plaza_contracts::proto::tenancy::tenancy_client::TenancyClient;
 use plaza_contracts::services::{GATEWAY, IDENTITY, TENANCY};
 use plaza_kernel::{Caller, Clock};
 use plaza_rpc::Directory;
-use plaza_web::{RouteInfo, RouteTemplate};
+use plaza_web::server::PeerAddress;
+use plaza_web::{RouteInfo, RouteTemplate, event_stream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use crate::authentication::{Authentication, Shown, shown};
+use crate::client_address::Proxies;
 use crate::cors::{Cors, is_preflight};
 use crate::error::GatewayError;
 use crate::hosts::{Hosts, Named};
@@ -33,7 +35,7 @@ use crate::remote::Remote;
 use crate::table::{Admission, Found, Methods, Operation, Table, is_forwarded};
 use crate::tenants::Tenants;
 use crate::upstream::{Upstream, Upstreams};
-use crate::{GatewaySettings, event_stream, hygiene, routes_file, security_headers, target};
+use crate::{GatewaySettings, hygiene, routes_file, security_headers, target};
 
 /// The front door.
 #[derive(Clone)]
@@ -42,6 +44,7 @@ pub struct Gateway(Arc<Inner>);
 struct Inner {
     clock: Clock,
     hosts: Hosts,
+    proxies: Proxies,
     table: Table,
     cors: Cors,
     https: bool,
@@ -81,6 +84,10 @@ impl Gateway {
         let identity = directory.transport(IDENTITY);
         Ok(Self(Arc::new(Inner {
             hosts: Hosts::new(&settings.base_domain, &settings.hosts)?,
+            proxies: Proxies {
+                trusted: settings.trusted_proxies.clone(),
+                header: settings.proxy_header,
+            },
             table: Table::new(routes, operations, &upstreams)?,
             cors,
             https: settings.https,
@@ -132,12 +139,15 @@ fn yaml(settings: &GatewaySettings) -> Result<String, GatewayError> {
 }
 
 impl Inner {
-    async fn answer(&self, request: Request) -> Response {
+    async fn answer(self: &Arc<Self>, request: Request) -> Response {
         let (mut parts, body) = request.into_parts();
         let origin = parts.headers.get(ORIGIN).cloned();
         let mut cors = &self.cors;
         let mut response = match self.admit(&mut parts, &mut cors).await {
-            Ok(operation) => self.forward(operation, parts, body).await,
+            Ok(admitted) => {
+                let response = self.forward(admitted.operation, parts, body).await;
+                event_stream::ends_with(response, || Arc::clone(self).end_of(admitted.token))
+            }
             Err(refusal) => refusal.into_response(),
         };
         hygiene::clean_response(&mut response);
@@ -147,15 +157,20 @@ impl Inner {
     }
 
     /// Decides about a request, in this order, and leaves in its extensions what the service may rely on.
-    async fn admit<'a>(&'a self, parts: &mut Parts, cors: &mut &'a Cors) -> Result<&'a Operation, Refusal> {
+    async fn admit<'a>(&'a self, parts: &mut Parts, cors: &mut &'a Cors) -> Result<Admitted<'a>, Refusal> {
         // TRACE, CONNECT and inventions end here, whatever they are aimed at.
         if !is_forwarded(&parts.method) {
             return Err(Refusal::OtherMethod(Methods::all()));
         }
         // What two programs could read in two ways is refused before anybody reads it.
         let host = target::host_of(parts)?.to_owned();
-        // From here on no header is left that only we may write.
+        // What trusted proxies say is read before it is removed, with all that only we may write.
+        let peer = parts.extensions.get::<PeerAddress>();
+        let client = peer.map(|PeerAddress(peer)| self.proxies.client(peer.ip(), parts));
         hygiene::clean_request(parts);
+        if let Some(client) = client {
+            parts.extensions.insert(client);
+        }
         let named = self.hosts.name(&host)?;
         let operation = self.operation(parts, cors)?;
         self.refuse_declared_length(operation, parts)?;
@@ -170,15 +185,32 @@ impl Inner {
             ),
         };
         let caller = self.caller(operation, parts, host_tenant.as_ref(), now).await?;
+        let mut token = None;
         if let Some(caller) = caller {
             // The services never see the token: they cannot leak or replay it.
-            parts.headers.remove(header::AUTHORIZATION);
+            token = parts.headers.remove(header::AUTHORIZATION);
             parts.extensions.insert(caller);
         }
         if let Some(tenant) = host_tenant {
             parts.extensions.insert(tenant);
         }
-        Ok(operation)
+        Ok(Admitted { operation, token })
+    }
+
+    /// Waits until an event stream has to end: the gateway stops, or who listens with this token is not let in any more.
+    async fn end_of(self: Arc<Self>, token: Option<HeaderValue>) {
+        let shut_out = async {
+            match shown(token.as_ref()) {
+                Shown::Token(token) => {
+                    self.authentication
+                        .shut_out(token, &self.tenants, &self.clock)
+                        .await
+                }
+                // Strangers were let in as such.
+                Shown::Nothing | Shown::Other => std::future::pending().await,
+            }
+        };
+        self.ending.run_until_cancelled(shut_out).await;
     }
 
     fn operation<'a>(&'a self, parts: &Parts, cors: &mut &'a Cors) -> Result<&'a Operation, Refusal> {
@@ -209,7 +241,7 @@ impl Inner {
         now: DateTime<Utc>,
     ) -> Result<Option<Caller>, Refusal> {
         let is_public = operation.admission == Admission::Anyone;
-        let caller = match shown(&parts.headers) {
+        let caller = match shown(parts.headers.get(header::AUTHORIZATION)) {
             Shown::Token(token) => self.authentication.caller(token, &self.tenants, now).await,
             Shown::Nothing => Err(Refusal::Unauthenticated),
             Shown::Other => Err(Refusal::InvalidToken),
@@ -265,8 +297,15 @@ impl Inner {
             let template = RouteTemplate(Arc::clone(&operation.template));
             response.extensions_mut().insert(template);
         }
-        event_stream::ends_with(&self.ending, response)
+        response
     }
+}
+
+/// A request that may go on.
+struct Admitted<'a> {
+    operation: &'a Operation,
+    /// What its caller was known by.
+    token: Option<HeaderValue>,
 }
 
 /// Where the host names a tenant, the token has to be of the same one.

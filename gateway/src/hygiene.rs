@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use plaza_contracts::edge::HostTenant;
+use plaza_contracts::edge::{ClientAddress, HostTenant};
 use plaza_kernel::Caller;
 
 /// Meant for the next hop only (RFC 9110 §7.6.1), or for an upgrade that is not offered here.
@@ -75,6 +75,7 @@ pub(crate) fn clean_request(parts: &mut Parts) {
     // Only the gateway says who asks.
     parts.extensions.remove::<Caller>();
     parts.extensions.remove::<HostTenant>();
+    parts.extensions.remove::<ClientAddress>();
     parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
 }
 

@@ -10,11 +10,13 @@
 //! What happens on the way to a service elsewhere is in `remote.rs`.
 
 mod authentication;
+mod client_address;
 mod confirmed;
 mod cors;
 mod error;
-mod event_stream;
 mod explain;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod hosts;
 mod hygiene;
@@ -35,6 +37,7 @@ mod upstream;
 /// of the person's.
 pub const INTERNAL_REFUSED: http::HeaderName = http::HeaderName::from_static("x-plaza-internal-refused");
 
+pub use client_address::ProxyHeader;
 pub use error::GatewayError;
 pub use explain::Explanation;
 pub use gateway::Gateway;

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::client_address::ProxyHeader;
 use crate::error::GatewayError;
 
 /// How the public listener is guarded. Every default suits production, but for the domain.
@@ -23,6 +25,11 @@ pub struct GatewaySettings {
     pub cors_origins: Vec<String>,
     /// Whether people reach this listener over https (usually through a proxy): answers then demand it for the future.
     pub https: bool,
+    /// Networks of proxies before this listener that are believed when they say whom they speak for: `10.0.0.0/8`. None unless
+    /// named: then a client is where its connection is from.
+    pub trusted_proxies: Vec<IpNet>,
+    /// In which header they say it: `x-forwarded-for` or `forwarded`.
+    pub proxy_header: ProxyHeader,
     /// `iss` of the access tokens that are accepted.
     pub issuer: String,
     /// How far clocks may be apart.
@@ -49,6 +56,8 @@ impl Default for GatewaySettings {
             routes_file: None,
             cors_origins: Vec::new(),
             https: false,
+            trusted_proxies: Vec::new(),
+            proxy_header: ProxyHeader::default(),
             issuer: "plaza".to_owned(),
             leeway_seconds: 5,
             revocation_seconds: 5,

@@ -25,8 +25,9 @@ const TENANTS: usize = 8_192;
 const FIRST_QUESTIONS: usize = 8;
 /// … and the next ones wait so long for their turn.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-/// While tenancy does not answer, a tenant stays known for so much longer. Which tenant a slug names does not change;
-/// whether it may be used is another question, and has no such grace.
+/// While tenancy does not answer, a tenant stays known for so much longer. Which tenant a slug names hardly
+/// ever changes, and a host opens nothing without a token of its tenant; whether it may be used is another question, and
+/// has no such grace.
 const GRACE: TimeDelta = TimeDelta::seconds(30);
 
 /// Whether a tenant's users may work, remembered. Shared by all its tokens.

@@ -1,10 +1,14 @@
 //! Carries out the plans: callbacks that are due are put together, signed and posted, until each is answered with
 //! 2xx.
 //!
+//! Callbacks of WhatsApp share requests, and go to one address; of text messages each status is a request of its own, to the
+//! address that was given with the message (`texts.rs`).
+//!
 //! The steps of one message follow one another; messages do not wait for each other. A refused callback waits for
 //! itself; when the receiver cannot be reached at all, everything waits.
 
 mod queue;
+mod texts;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +54,7 @@ enum Answer {
 }
 
 /// Posts what is due until told to stop.
-pub(crate) async fn run(simulator: Simulator, url: String, tasks: TaskTracker, stop: CancellationToken) {
+pub(crate) async fn run(simulator: Simulator, tasks: TaskTracker, stop: CancellationToken) {
     let settings = simulator.settings();
     let permits = Arc::new(Semaphore::new(settings.in_flight));
     loop {
@@ -61,7 +65,7 @@ pub(crate) async fn run(simulator: Simulator, url: String, tasks: TaskTracker, s
         let Some(Some((permit, batch))) = stop.run_until_cancelled(batch).await else {
             return;
         };
-        let delivery = deliver(simulator.clone(), url.clone(), batch, permit);
+        let delivery = deliver(simulator.clone(), batch, permit);
         tasks.spawn(stop.clone().run_until_cancelled_owned(delivery));
     }
 }
@@ -75,8 +79,20 @@ struct Composed {
 }
 
 /// Posts the steps that are due. What is cut off here is posted again after the next start.
-async fn deliver(simulator: Simulator, url: String, batch: Vec<Due>, _permit: OwnedSemaphorePermit) {
-    let composed = compose(&simulator, &batch);
+async fn deliver(simulator: Simulator, batch: Vec<Due>, _permit: OwnedSemaphorePermit) {
+    let (texts, batch) = texts::apart(&simulator, batch);
+    tokio::join!(
+        texts::deliver(&simulator, texts),
+        deliver_to_whatsapp(&simulator, batch)
+    );
+}
+
+/// What nobody wants to hear of stays pending.
+async fn deliver_to_whatsapp(simulator: &Simulator, batch: Vec<Due>) {
+    let Some(url) = simulator.settings().callback_url.clone() else {
+        return;
+    };
+    let composed = compose(simulator, &batch);
     if composed.steps.is_empty() {
         return;
     }
@@ -86,7 +102,7 @@ async fn deliver(simulator: Simulator, url: String, batch: Vec<Due>, _permit: Ow
         otel.kind = "client"
     );
     let shared = place(&span, &composed.traces);
-    carry_out(&simulator, &url, &batch, composed, shared)
+    carry_out(simulator, &url, &batch, composed, shared)
         .instrument(span)
         .await;
 }
@@ -181,6 +197,10 @@ async fn post(simulator: &Simulator, url: &str, body: Vec<u8>, traceparent: Opti
     if let Some(traceparent) = traceparent {
         request = request.header(TRACEPARENT, traceparent);
     }
+    answered(request).await
+}
+
+async fn answered(request: reqwest::RequestBuilder) -> Answer {
     match request.send().await {
         Ok(answer) if answer.status().is_success() => Answer::Good,
         Ok(answer) => match answer.status().as_u16() {

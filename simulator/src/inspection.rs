@@ -11,7 +11,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::messages::{Content, Message};
+use crate::messages::{Content, Message, Provider};
 use crate::plan::Status;
 use crate::simulator::Simulator;
 use crate::tally::Counts;
@@ -49,9 +49,9 @@ pub struct MessageList {
 /// An accepted message.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MessageView {
-    /// The id that it was given, `wamid.…`.
+    /// The id that it was given, `wamid.…` or `SM…`.
     pub id: String,
-    /// The business number that it came from.
+    /// The business number, or the service, that it came from.
     pub phone_number_id: String,
     /// The recipient: digits only.
     pub to: String,
@@ -68,8 +68,11 @@ pub struct MessageView {
     pub components: Option<Value>,
     /// The text, where it is no template.
     pub text: Option<String>,
-    /// The sender's own reference.
+    /// The sender's own reference; of a text message the address that is called back.
     pub biz_opaque_callback_data: Option<String>,
+    /// Twilio's account, of a text message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_sid: Option<String>,
     /// Attempts with the same reference, up to and with this one.
     pub attempts: u16,
     /// What was or will be reported, in this order.
@@ -165,6 +168,10 @@ impl From<&Message> for MessageView {
             components: None,
             text: None,
             biz_opaque_callback_data: message.reference.as_deref().map(ToOwned::to_owned),
+            account_sid: match &message.provider {
+                Provider::Meta => None,
+                Provider::Twilio { account } => Some(account.to_string()),
+            },
             attempts: message.attempts,
             statuses: statuses(message),
             at: message.at,

@@ -54,6 +54,13 @@ pub(crate) enum Record<'a> {
         #[serde(borrow)]
         code: Cow<'a, str>,
     },
+    /// An account of Twilio's was named with this token, which signs its callbacks.
+    Account {
+        #[serde(borrow)]
+        sid: Cow<'a, str>,
+        #[serde(borrow)]
+        token: Cow<'a, str>,
+    },
     /// Callbacks were answered with 2xx: number of the message, and of the step.
     Acknowledged(Vec<(u32, u8)>),
 }
@@ -79,7 +86,7 @@ impl Journal {
             .read(true)
             .append(true)
             .create(true)
-            // There are people's numbers in it.
+            // There are people's numbers in it, and tokens.
             .mode(0o600)
             .open(path)
             .map_err(failed)?;

@@ -8,14 +8,17 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use plaza_telemetry::trace::TraceContext;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::draws::digest;
 use crate::faults::Fault;
 use crate::journal::{Journal, JournalError, Record};
-use crate::messages::{Content, Message, Words};
+use crate::limits::Limits;
+use crate::messages::{Content, Message, Provider, Words};
 use crate::plan::plan;
 use crate::settings::SimulatorSettings;
 use crate::tally::Counts;
+use crate::twilio;
 
 /// Number of an accepted message: how many were accepted before it.
 pub(crate) type MessageNumber = u32;
@@ -30,6 +33,8 @@ pub(crate) struct Submission {
     pub(crate) content: SubmittedContent,
     /// The trace that the request belongs to.
     pub(crate) trace: Option<TraceContext>,
+    /// Whose API it came in by.
+    pub(crate) provider: Provider,
 }
 
 #[derive(Debug)]
@@ -81,6 +86,10 @@ pub(crate) struct Ledger {
     /// By reference; without one by `to:` and the number.
     attempts: HashMap<Arc<str>, Attempts>,
     words: Words,
+    /// The tokens of Twilio's accounts, by the accounts' ids: what their callbacks are signed with.
+    accounts: HashMap<Arc<str>, SecretString>,
+    /// How much each number has sent.
+    limits: Limits,
     counts: Counts,
     /// Grows with every reset, so that what is on its way from before is told apart.
     era: u64,
@@ -110,6 +119,10 @@ impl Ledger {
                 }
                 self.counts.refused(&code);
             }
+            Record::Account { sid, token } => {
+                let sid = self.words.shared(&sid);
+                self.accounts.insert(sid, token.as_ref().into());
+            }
             Record::Acknowledged(steps) => self.count_acknowledged(&steps),
         }
     }
@@ -126,7 +139,16 @@ impl Ledger {
             SubmittedContent::Template { name, .. } => Some(name.as_str()),
             SubmittedContent::Text { .. } => None,
         };
-        let fault = Fault::of(settings, &submission.to, &key, template);
+        let fault = match &submission.provider {
+            Provider::Meta => Fault::of(settings, &submission.to, &key, template),
+            Provider::Twilio { .. } => twilio::fault(settings, &submission.to, &key),
+        };
+        if submission.provider == Provider::Meta {
+            let from = self.words.shared(&submission.phone_number_id);
+            if let Err(code) = self.limits.take(settings, (&from, &submission.to), now) {
+                return self.refuse(None, code).map(|()| Decision::Refused(code));
+            }
+        }
         let before = *self.attempts(&key);
         let passing = before.refused < settings.transient_attempts;
         match fault {
@@ -148,7 +170,18 @@ impl Ledger {
         before: Attempts,
         now: DateTime<Utc>,
     ) -> Result<Decision, JournalError> {
-        let wamid = wamid(settings.seed, &submission.to, key, before.accepted);
+        let random = digest(
+            settings.seed,
+            &["wamid", &submission.to, key, &before.accepted.to_string()],
+        );
+        let mut steps = plan(settings, fault, &submission.to, key, before.accepted);
+        let wamid = match &submission.provider {
+            Provider::Meta => wamid(&submission.to, &random),
+            Provider::Twilio { .. } => {
+                twilio::adapt(&mut steps, submission.reference.is_some());
+                twilio::sid(&random)
+            }
+        };
         let message = Message {
             wamid: wamid.as_str().into(),
             phone_number_id: self.words.shared(&submission.phone_number_id),
@@ -156,9 +189,10 @@ impl Ledger {
             content: self.stored(submission.content),
             at: now,
             attempts: before.refused.saturating_add(before.accepted).saturating_add(1),
-            steps: plan(settings, fault, &submission.to, key, before.accepted).into(),
+            steps: steps.into(),
             done: 0,
             trace: submission.trace,
+            provider: submission.provider,
             to: submission.to.into(),
         };
         if let Some(journal) = &mut self.journal {
@@ -203,6 +237,28 @@ impl Ledger {
         self.messages.push(message);
         // Four billion messages do not fit the memory.
         u32::try_from(self.messages.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// Notes with which token an account of Twilio's was named last.
+    pub(crate) fn note_account(&mut self, sid: &str, token: &SecretString) -> Result<(), JournalError> {
+        let known = self.accounts.get(sid);
+        if known.is_some_and(|known| known.expose_secret() == token.expose_secret()) {
+            return Ok(());
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.append(&Record::Account {
+                sid: sid.into(),
+                token: token.expose_secret().into(),
+            })?;
+        }
+        let sid = self.words.shared(sid);
+        self.accounts.insert(sid, token.clone());
+        Ok(())
+    }
+
+    /// The token of an account of Twilio's, once a request named it.
+    pub(crate) fn token_of(&self, sid: &str) -> Option<&SecretString> {
+        self.accounts.get(sid)
     }
 
     /// Notes a refusal with a code.
@@ -307,8 +363,7 @@ fn key_of(reference: Option<&str>, to: &str) -> String {
 }
 
 /// Shaped like the ids that WhatsApp gives: base64 of the number and a random part.
-fn wamid(seed: u64, to: &str, key: &str, ordinal: u16) -> String {
-    let random = digest(seed, &["wamid", to, key, &ordinal.to_string()]);
+fn wamid(to: &str, random: &[u8; 32]) -> String {
     let mut bytes = vec![0x1d, 0x18, u8::try_from(to.len()).unwrap_or(u8::MAX)];
     bytes.extend_from_slice(to.as_bytes());
     bytes.extend_from_slice(&[0x15, 0x02, 0x00, 0x11, 0x18, 0x12]);

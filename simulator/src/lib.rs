@@ -1,7 +1,9 @@
 //! Simulator: the providers' wire formats over HTTP, with faults that can be repeated.
 //!
-//! Offers     [`Simulator`]: `POST /{version}/{phone number id}/messages` of the WhatsApp Cloud API, its signed
-//!            callbacks, and `/_simulator/{messages,counts,reset,health}` to look inside
+//! Offers     [`Simulator`]: `POST /{version}/{phone number id}/messages` of the WhatsApp Cloud API,
+//!            `POST /2010-04-01/Accounts/{sid}/Messages.json` of Twilio's, their signed callbacks, and
+//!            `/_simulator/{messages,counts,faults,reset,health}` to look inside,
+//!            `/_simulator/whatsapp/{inbound,change}` for what a person or Meta does
 //! Needs      `kernel` (the clock) and `telemetry`, and nothing else of Plaza: it is a peer, so it shares no code with the
 //!            adapters
 //!
@@ -20,8 +22,13 @@
 //! A message keeps the trace that its request named (`traceparent`), and its callbacks name it again, so a receipt joins
 //! the trace of what was sent. A callback for messages of several traces has a trace of its own, linked to theirs.
 //!
+//! Text messages need an account id of Twilio's shape and any token, with which their callbacks are signed: each status goes
+//! to the `StatusCallback` of its message. `POST /_simulator/twilio/inbound` has somebody write to a number.
+//!
 //! Faults on purpose: see [`Fault::TABLE`]. Numbers of real people never have them, unless
 //! [`Faults::All`] is asked for. A template named `fault_132015` is refused with that code.
+//!
+//! A number has no limit unless `number_rate` and `pair_seconds` give it Meta's.
 //!
 //! Read `ledger.rs` first: all that is known is in it. Then `plan.rs`, `delivery.rs`, `whatsapp.rs`.
 
@@ -31,11 +38,13 @@ mod faults;
 mod inspection;
 mod journal;
 mod ledger;
+mod limits;
 mod messages;
 mod plan;
 mod settings;
 mod simulator;
 mod tally;
+mod twilio;
 mod whatsapp;
 
 pub use faults::{Fault, FaultRow, Faults};

@@ -17,7 +17,7 @@ pub(crate) struct Message {
     pub(crate) phone_number_id: Arc<str>,
     /// Digits only.
     pub(crate) to: Box<str>,
-    /// `biz_opaque_callback_data`.
+    /// `biz_opaque_callback_data`; of a text message its `StatusCallback`.
     pub(crate) reference: Option<Arc<str>>,
     pub(crate) content: Content,
     pub(crate) at: DateTime<Utc>,
@@ -28,6 +28,20 @@ pub(crate) struct Message {
     pub(crate) done: u8,
     /// The trace that its callbacks belong to.
     pub(crate) trace: Option<TraceContext>,
+    /// Whose API it came in by.
+    pub(crate) provider: Provider,
+}
+
+/// Whose API a message came in by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Provider {
+    /// The WhatsApp Cloud API.
+    Meta,
+    /// Twilio's. What stands for a reference there is the address that is called back.
+    Twilio {
+        /// The account's id.
+        account: Arc<str>,
+    },
 }
 
 /// What is to be said.
@@ -101,6 +115,9 @@ pub(crate) struct MessageRecord<'a> {
     steps: Cow<'a, [Step]>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     traceparent: Option<Cow<'a, str>>,
+    /// The account, of a message that came in by Twilio's API.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    twilio: Option<Cow<'a, str>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -146,6 +163,10 @@ impl<'a> From<&'a Message> for MessageRecord<'a> {
             attempts: message.attempts,
             steps: Cow::Borrowed(&message.steps),
             traceparent: message.trace.map(|trace| Cow::Owned(trace.to_traceparent())),
+            twilio: match &message.provider {
+                Provider::Meta => None,
+                Provider::Twilio { account } => Some(Cow::Borrowed(account)),
+            },
         }
     }
 }
@@ -176,6 +197,9 @@ impl MessageRecord<'_> {
             steps: self.steps.into(),
             done: 0,
             trace: self.traceparent.as_deref().and_then(TraceContext::parse),
+            provider: self.twilio.map_or(Provider::Meta, |account| Provider::Twilio {
+                account: words.shared(&account),
+            }),
         }
     }
 }

@@ -18,7 +18,7 @@ pub struct SimulatorSettings {
     pub seed: u64,
     /// Where accepted messages are kept (JSON lines). Left out: in memory only.
     pub state_file: Option<PathBuf>,
-    /// The only access token that is good. Left out: any that is not empty.
+    /// The only access token, and token of Twilio's accounts, that is good. Left out: any that is not empty.
     pub access_token: Option<SecretString>,
     /// The account in `entry[].id` of callbacks.
     pub business_account_id: String,
@@ -34,6 +34,12 @@ pub struct SimulatorSettings {
     pub transient_rate: f64,
     /// Share of messages that are accepted, while the connection closes without an answer. 0 to 1.
     pub unanswered_rate: f64,
+    /// Messages a second that one number may send, a second's worth at once; more are refused with 130429. 0 is without limit;
+    /// Meta's own begins with 80.
+    pub number_rate: u32,
+    /// How long a message takes of what may go from one number to one person: 45 at once, and then one in this time; more are
+    /// refused with 131056. Seconds; 0 is without limit, Meta's own are 6.
+    pub pair_seconds: u32,
     /// How long an answer takes, least and most.
     pub answer_milliseconds: [u64; 2],
     /// How long a stalled answer takes.
@@ -80,6 +86,8 @@ impl Default for SimulatorSettings {
             transient_attempts: 2,
             transient_rate: 0.0,
             unanswered_rate: 0.0,
+            number_rate: 0,
+            pair_seconds: 0,
             answer_milliseconds: [0, 0],
             stall_milliseconds: 30_000,
             callback_url: None,
@@ -126,6 +134,15 @@ pub enum InvalidSettings {
 }
 
 impl SimulatorSettings {
+    /// Whether callbacks may go to this address.
+    pub(crate) fn may_call(&self, url: &str) -> bool {
+        reqwest::Url::parse(url).is_ok_and(|url| match url.scheme() {
+            "https" => true,
+            "http" => self.allow_remote_plaintext || is_loopback(&url),
+            _ => false,
+        })
+    }
+
     pub(crate) fn check(&self) -> Result<(), InvalidSettings> {
         self.check_rates()?;
         for (name, count) in [("batch", self.batch), ("in_flight", self.in_flight)] {

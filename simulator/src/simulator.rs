@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use chrono::{DateTime, Utc};
 use plaza_kernel::Clock;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -17,7 +18,7 @@ use crate::ledger::{Decision, Ledger, MessageNumber, Submission};
 use crate::messages::Message;
 use crate::settings::{InvalidSettings, SimulatorSettings};
 use crate::tally::Counts;
-use crate::{inspection, whatsapp};
+use crate::{inspection, twilio, whatsapp};
 
 const LARGEST_BODY: usize = 256 * 1024;
 
@@ -72,16 +73,15 @@ impl Simulator {
     /// Everything that it answers over HTTP.
     pub fn router(&self) -> Router {
         whatsapp::router()
+            .merge(twilio::router())
             .merge(inspection::router())
             .layer(DefaultBodyLimit::max(LARGEST_BODY))
             .with_state(self.clone())
     }
 
-    /// Sends callbacks until told to stop. Without a `callback_url` there is nothing to do.
+    /// Sends callbacks until told to stop. Without a `callback_url` those of WhatsApp stay pending.
     pub fn start(&self, tasks: &TaskTracker, stop: CancellationToken) {
-        if let Some(url) = self.0.settings.callback_url.clone() {
-            tasks.spawn(delivery::run(self.clone(), url, tasks.clone(), stop));
-        }
+        tasks.spawn(delivery::run(self.clone(), tasks.clone(), stop));
     }
 
     /// Answers on a bound listener until told to stop, and then for a second more.
@@ -130,6 +130,10 @@ impl Simulator {
             }]);
         }
         Ok(decision)
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.0.clock.now()
     }
 
     pub(crate) fn settings(&self) -> &SimulatorSettings {

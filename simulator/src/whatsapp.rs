@@ -2,6 +2,7 @@
 
 pub(crate) mod callback;
 mod error;
+mod inbound;
 mod request;
 
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub(crate) fn router() -> Router<Simulator> {
             "/{version}/{phone_number_id}/messages",
             post(send).fallback(unknown_path),
         )
+        .route("/_simulator/whatsapp/inbound", post(inbound::write))
+        .route("/_simulator/whatsapp/change", post(inbound::change))
         .fallback(unknown_path)
 }
 
@@ -53,7 +56,7 @@ async fn send(
     answer(&simulator, path, &headers, &body).instrument(span).await
 }
 
-fn came_in(headers: &HeaderMap) -> Option<TraceContext> {
+pub(crate) fn came_in(headers: &HeaderMap) -> Option<TraceContext> {
     TraceContext::parse(headers.get(TRACEPARENT)?.to_str().ok()?)
 }
 
@@ -74,7 +77,7 @@ async fn answer(
         }) => {
             // Where nobody keeps traces, what came in is passed on as it is.
             submission.trace = trace::current().or_else(|| came_in(headers));
-            submit(simulator, input, submission).await
+            submit(simulator, input, *submission).await
         }
         Ok(Submitted::ReadReceipt) => axum::Json(json!({ "success": true })).into_response(),
         Err(error) => match simulator.ledger().refuse(None, error.code()) {
@@ -132,7 +135,7 @@ async fn submit(simulator: &Simulator, input: String, submission: Submission) ->
     }
 }
 
-fn answer_delay(simulator: &Simulator, submission: &Submission) -> Duration {
+pub(crate) fn answer_delay(simulator: &Simulator, submission: &Submission) -> Duration {
     let settings = simulator.settings();
     let name = submission.reference.as_deref().unwrap_or(&submission.to);
     Duration::from_millis(Draws::new(settings.seed, &["answer", name]).between(settings.answer_milliseconds))
@@ -148,7 +151,7 @@ fn accepted(input: &str, wa_id: &str, wamid: &str) -> Response {
 }
 
 /// A body that breaks before its first byte makes the server close the connection with nothing written.
-fn cut() -> Response {
+pub(crate) fn cut() -> Response {
     let broken = std::io::Error::new(std::io::ErrorKind::ConnectionAborted, "cut on purpose");
     Response::new(Body::from_stream(futures_util::stream::once(async {
         Err::<Bytes, _>(broken)

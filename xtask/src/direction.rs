@@ -45,12 +45,12 @@ mod tests {
     }
 
     /// What each platform library may use of the others. A line that grows is a decision.
-    const PLATFORM: [(&str, &[&str]); 10] = [
+    const PLATFORM: [(&str, &[&str]); 14] = [
         ("plaza-kernel", &[]),
         ("plaza-crypto", &[]),
         ("plaza-telemetry", &["plaza-kernel"]),
         ("plaza-database", &["plaza-crypto", "plaza-kernel"]),
-        ("plaza-web", &["plaza-kernel", "plaza-telemetry"]),
+        ("plaza-web", &["plaza-crypto", "plaza-kernel", "plaza-telemetry"]),
         (
             "plaza-messaging",
             &["plaza-database", "plaza-kernel", "plaza-telemetry"],
@@ -63,6 +63,28 @@ mod tests {
                 "plaza-kernel",
                 "plaza-messaging",
                 "plaza-telemetry",
+            ],
+        ),
+        (
+            "plaza-once",
+            &["plaza-crypto", "plaza-database", "plaza-kernel", "plaza-schedule"],
+        ),
+        (
+            "plaza-throttle",
+            &["plaza-crypto", "plaza-database", "plaza-kernel", "plaza-schedule"],
+        ),
+        (
+            "plaza-vault",
+            &["plaza-crypto", "plaza-database", "plaza-kernel", "plaza-schedule"],
+        ),
+        (
+            "plaza-audit",
+            &[
+                "plaza-crypto",
+                "plaza-database",
+                "plaza-kernel",
+                "plaza-messaging",
+                "plaza-rpc",
             ],
         ),
         ("plaza-simulator", &["plaza-kernel", "plaza-telemetry"]),
@@ -84,7 +106,7 @@ mod tests {
             return from == "xtask";
         }
         match from {
-            "apps" | "xtask" => true,
+            "apps" | "fuzz" | "xtask" => true,
             "services" | "gateway" => matches!(to, "contracts" | "platform"),
             "contracts" => to == "platform",
             "simulator" | "platform" => PLATFORM

@@ -3,8 +3,12 @@
 use std::path::Path;
 
 use anyhow::Context;
+use prost_types::FileDescriptorSet;
 
 use crate::workspace::root;
+
+/// The messages that several services have: generated once.
+const SHARED: (&str, &str) = ("plaza.audit.v1", "crate::proto::audit");
 
 /// What the services look like, as `google.protobuf.FileDescriptorSet`.
 const DESCRIPTORS: &str = "plaza.descriptor.bin";
@@ -29,13 +33,24 @@ fn generate_into(folder: &Path) -> anyhow::Result<()> {
     // For reflection: without comments, and with what is imported.
     std::fs::write(folder.join(DESCRIPTORS), described.encode_file_descriptor_set())
         .context("the description of the services cannot be written")?;
-    tonic_prost_build::configure()
-        .out_dir(folder)
-        .build_transport(false)
-        .btree_map(".")
-        .compile_fds(described.include_source_info(true).file_descriptor_set())
-        .context("no code could be generated")?;
-    Ok(())
+    let all = described.include_source_info(true).file_descriptor_set();
+    let (shared, services): (Vec<_>, Vec<_>) =
+        all.file.into_iter().partition(|file| file.package() == SHARED.0);
+    let write = |file, shared_elsewhere: bool| {
+        let builder = tonic_prost_build::configure()
+            .out_dir(folder)
+            .build_transport(false)
+            .btree_map(".");
+        let builder = match shared_elsewhere {
+            true => builder.extern_path(format!(".{}", SHARED.0), SHARED.1),
+            false => builder,
+        };
+        builder
+            .compile_fds(FileDescriptorSet { file })
+            .context("no code could be generated")
+    };
+    write(shared, false)?;
+    write(services, true)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What is built of what. Only here are implementations named; a service knows the others by their contracts.
 
+mod denials;
 #[cfg(test)]
 mod isolation;
 mod services;
@@ -8,6 +9,7 @@ pub(crate) mod transport;
 use std::sync::Arc;
 
 use anyhow::Context;
+use plaza_audit::{Chainer, ChainerSettings, Denials};
 use plaza_contracts::access::Permissions;
 use plaza_contracts::services::{ACCESS, GATEWAY};
 use plaza_crypto::KeyRing;
@@ -102,9 +104,17 @@ impl Assembly {
         services.answer(&directory);
         let databases = hosting.assembles.iter().map(|service| ground.database(*service));
         let databases = databases.collect::<Result<Vec<_>, _>>()?;
+        let apis = services.apis(&(Arc::new(permissions) as _)).into_iter();
+        let apis = apis.map(
+            |api| match databases.iter().find(|one| one.service() == api.service) {
+                Some(database) => denials::told(api, Denials::new(database.clone(), ground.clock.clone())),
+                None => api,
+            },
+        );
+        let apis = apis.collect();
         let (messaging, broker) = transport::messaging(ground, &services)?;
         Ok(Self {
-            apis: services.apis(&(Arc::new(permissions) as _)),
+            apis,
             messaging: Some(messaging),
             internal_keys: ground.internal_keys.clone(),
             clock: ground.clock.clone(),
@@ -163,11 +173,15 @@ impl Assembly {
         }
     }
 
-    /// Starts the due work of these services, and what they do by the calendar.
+    /// Starts the due work of these services, what they do by the calendar, and the chaining of their audit.
     pub(crate) fn start(&self, services: &[ServiceName], tasks: &TaskTracker, stop: &CancellationToken) {
         for service in services {
             self.services.start(*service, tasks, stop);
             let database = self.databases.iter().find(|one| one.service() == *service);
+            if let Some(database) = database {
+                Chainer::new(database.clone(), &self.clock, ChainerSettings::default())
+                    .start(tasks, stop.clone());
+            }
             if let (Some(database), Some(schedules)) = (database, self.services.schedules(*service)) {
                 let settings = ScheduleSettings::default();
                 Scheduler::new(database.clone(), schedules, self.clock.clone(), settings)
@@ -237,25 +251,56 @@ fn nowhere(config: &Config, clock: &Clock) -> anyhow::Result<Assembly> {
 mod tests {
     use plaza_contracts::services::ALL;
     use plaza_contracts::topology::TOPOLOGY;
+    use plaza_kernel::topology::Reader;
 
     use super::*;
     use crate::config::{Environment, Flags};
 
-    #[test]
-    fn every_consumer_has_a_queue_that_its_event_is_routed_to() {
+    /// What each service consumes: the service, its consumer, and the event.
+    fn consumers() -> Vec<(ServiceName, &'static str, &'static str)> {
         // Another test may have been quicker.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let config = Config::load(&Flags::default(), &Environment::of(std::iter::empty())).unwrap();
         let assembly = nowhere(&config, &Clock::system()).unwrap();
-        let mut consumers = 0;
-        for service in ALL {
-            let subscriptions = assembly.services.subscriptions(service).unwrap();
-            for (consumer, event) in subscriptions.names() {
-                assert!(TOPOLOGY.serves(consumer, event), "{consumer} of {event}");
-                consumers += 1;
-            }
+        ALL.into_iter()
+            .flat_map(|service| {
+                let subscriptions = assembly.services.subscriptions(service).unwrap();
+                let names: Vec<_> = subscriptions.names().collect();
+                names
+                    .into_iter()
+                    .map(move |(consumer, event)| (service, consumer, event))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_consumer_has_a_queue_that_its_event_is_routed_to() {
+        let consumers = consumers();
+        for (_, consumer, event) in &consumers {
+            assert!(TOPOLOGY.serves(consumer, event), "{consumer} of {event}");
         }
-        assert!(consumers > 5, "only {consumers}");
+        assert!(consumers.len() > 5, "only {}", consumers.len());
         assert_eq!(TOPOLOGY.problems(), Vec::<String>::new());
+    }
+
+    // What lies in a queue that nobody reads waits for ever, and nothing says so.
+    #[test]
+    fn every_queue_of_ours_is_read_by_the_service_that_it_is_named_after() {
+        let consumers = consumers();
+        let mut queues = 0;
+        for queue in TOPOLOGY.queues {
+            let Reader::Consumer(name) = queue.reader else {
+                continue;
+            };
+            let (service, _) = name.split_once('.').unwrap();
+            let read: Vec<_> = consumers
+                .iter()
+                .filter(|(of, consumer, _)| of.as_str() == service && *consumer == name)
+                .map(|(_, _, event)| *event)
+                .collect();
+            assert_eq!(read, queue.keys, "{name}");
+            queues += 1;
+        }
+        assert_eq!(queues, consumers.len(), "each consumer has a queue of its own");
     }
 }

@@ -4,6 +4,7 @@ mod data;
 mod doctor;
 mod events;
 mod processes;
+mod secrets;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use data::{Import, Seed};
 use doctor::Area;
 use events::Events;
 use processes::{Listen, SERVE, SimulatorArguments, UP, WORKER, run_process};
+use secrets::{Audit, Secrets};
 
 /// One multitenant backend: identity, gateway, campaigns.
 #[derive(Debug, Parser)]
@@ -91,6 +93,12 @@ enum Command {
     /// The broker's exchanges and queues, and what nobody could consume.
     #[command(subcommand)]
     Events(Events),
+    /// The keys that secrets at rest are sealed with.
+    #[command(subcommand)]
+    Secrets(Secrets),
+    /// Who did what: whether anybody changed it afterwards.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Look at everything a process needs, change nothing, and say what to do.
     Doctor {
         /// Only whether the database keeps tenants apart: `isolation`.
@@ -101,6 +109,18 @@ enum Command {
         /// As lines of a `.env` instead of tables of `plaza.toml`.
         #[arg(long)]
         env: bool,
+    },
+    /// Print a token that proves one part to another for half a minute, to try an internal operation by hand.
+    #[command(
+        after_help = "Example:\n  curl -H \"x-plaza-internal-token: $(plaza internal-token --as tenancy --for identity)\" …"
+    )]
+    InternalToken {
+        /// The part that asks.
+        #[arg(long = "as", value_name = "PART")]
+        issuer: String,
+        /// The part that is asked.
+        #[arg(long = "for", value_name = "PART")]
+        audience: String,
     },
     /// Print the two logins of each service, to be given out one by one instead of `database.role_key`.
     DatabaseLogins,
@@ -168,11 +188,16 @@ async fn dispatch(
         Some(Command::Seed(what)) => what.run(config, environment).await,
         Some(Command::Import(what)) => what.run(config, environment).await,
         Some(Command::Events(what)) => what.run(config, environment).await,
+        Some(Command::Secrets(what)) => what.run(config, environment).await,
+        Some(Command::Audit(what)) => what.run(config, environment).await,
         Some(Command::Doctor { area }) => doctor::run(area, &config, flags, environment).await,
         Some(Command::InternalKeys { env }) => commands::internal_keys::run(match env {
             true => Form::Variables,
             false => Form::File,
         }),
+        Some(Command::InternalToken { issuer, audience }) => {
+            commands::internal_token::run(&config, &issuer, &audience)
+        }
         Some(Command::DatabaseLogins) => commands::database_logins::run(&config),
         Some(Command::Routes) => commands::routes::run(&config),
         Some(Command::Openapi) => commands::openapi::run(&config),

@@ -6,6 +6,7 @@
 mod agreement;
 mod environment;
 mod errors;
+pub(crate) mod sealed;
 mod sections;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) logins: BTreeMap<ServiceName, plaza_database::Login>,
     /// `id:base64[,…]`: the keys that secrets at rest are sealed with.
     pub(crate) encryption_key: Option<SecretString>,
+    /// The settings that stand sealed themselves.
+    pub(crate) sealed: Vec<sealed::SealedSetting>,
     /// How events travel.
     pub(crate) events: EventsSection,
     /// Where services of other processes are.
@@ -92,16 +95,19 @@ impl Config {
             set(&mut table, key, value);
         }
         merge(&mut table, read_file(flags.file.as_deref(), environment)?);
-        let mut problems = Vec::new();
         for (key, value) in environment.overlay() {
             set(&mut table, &key, &value);
         }
         for (key, value) in &flags.values {
             set(&mut table, key, value);
         }
-        let config = Self::from_table(table, environment, &mut problems);
-        match config {
-            Some(config) if problems.is_empty() => Ok(config),
+        let opener = sealed::Opener::of(&table);
+        let mut seen = sealed::Seen::default();
+        opener.open_all("", &mut table, &mut seen);
+        let environment = environment.opened(&opener, &mut seen);
+        let sealed::Seen { mut problems, sealed } = seen;
+        match Self::from_table(table, &environment, &mut problems) {
+            Some(config) if problems.is_empty() => Ok(Self { sealed, ..config }),
             _ => Err(ConfigError::Invalid(problems)),
         }
     }
@@ -132,6 +138,7 @@ impl Config {
             database: database?,
             logins: environment.logins(),
             encryption_key,
+            sealed: Vec::new(),
             events: events?,
             services: services?,
             internal: internal?,
@@ -218,7 +225,7 @@ fn set(table: &mut Table, key: &str, text: &str) {
 
 /// Secrets and lists of digits stay text: only keys that hold a number are given one by serde's own rules.
 fn typed(key: &str, text: &str) -> Value {
-    let secret = ["url", "key", "secret", "token", "headers"]
+    let secret = ["url", "key", "secret", "token", "headers", "password"]
         .iter()
         .any(|end| key.ends_with(end))
         || key.starts_with("internal.");

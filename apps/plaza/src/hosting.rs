@@ -1,6 +1,6 @@
 //! What a process hosts, what it works on, and what it finds elsewhere.
 
-use plaza_contracts::services::{ALL, GATEWAY, IDENTITY, NOTIFICATION};
+use plaza_contracts::services::{ALL, GATEWAY, IDENTITY, NOTIFICATION, TENANCY};
 use plaza_kernel::ServiceName;
 
 use crate::config::{Config, ConfigError};
@@ -135,7 +135,7 @@ impl Hosting {
 
     /// Whether a service is here that keeps secrets sealed in its database.
     pub(crate) fn seals(&self) -> bool {
-        self.has(IDENTITY) || self.has(NOTIFICATION)
+        self.has(IDENTITY) || self.has(TENANCY) || self.has(NOTIFICATION)
     }
 
     /// The services that are reached by address.
@@ -177,7 +177,7 @@ impl Hosting {
 
 #[cfg(test)]
 mod tests {
-    use plaza_contracts::services::{ACCESS, BROADCAST, TENANCY};
+    use plaza_contracts::services::{ACCESS, BROADCAST};
 
     use super::*;
     use crate::config::{Environment, Flags};

@@ -20,6 +20,7 @@ use plaza_crypto::KeyRing;
 use plaza_database::{Database, Databases};
 use plaza_kernel::Clock;
 use plaza_telemetry::Telemetry;
+use plaza_vault::{Vault, registered};
 
 use crate::addresses::Addresses;
 use crate::assembly::{Assembly, Ground};
@@ -133,6 +134,7 @@ impl Start {
         let clock = Clock::system();
         let mut assembly = assemble(&self.config, local, &self.hosting, &clock, public_url.clone())?;
         check_logins(assembly.databases()).await?;
+        check_keys(assembly.databases(), local, &clock).await?;
         if let Some(identity) = &assembly.services.identity {
             identity.prepare().await.context("identity cannot start")?;
         }
@@ -195,6 +197,25 @@ pub(crate) fn assemble(
         clock: clock.clone(),
         public_url,
     })
+}
+
+/// Without a key that something was sealed with, secrets would seem damaged that are not: nobody starts.
+async fn check_keys(databases: &[Database], local: Option<&Local>, clock: &Clock) -> anyhow::Result<()> {
+    let Some(key) = local.and_then(|local| local.encryption_key.as_ref()) else {
+        return Ok(());
+    };
+    let ring = KeyRing::parse(key).context("the encryption key cannot be used")?;
+    let sealing = databases
+        .iter()
+        .filter(|database| registered(database.service()).next().is_some());
+    for database in sealing {
+        let vault = Vault::new(database.clone(), ring.clone(), clock.clone());
+        vault
+            .check()
+            .await
+            .with_context(|| format!("the secrets of {} cannot be opened", database.service()))?;
+    }
+    Ok(())
 }
 
 /// A superuser, or a role that bypasses row-level security, would see every tenant: no service runs as one.

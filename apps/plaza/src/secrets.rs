@@ -10,6 +10,8 @@ use plaza_crypto::{KeyRing, random_token};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+const FILE: &str = "secrets.toml";
+
 /// The secrets of one data folder.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,20 +35,36 @@ impl LocalSecrets {
     /// When the folder cannot be written or the file is damaged. A damaged file is never replaced: sealed values in
     /// the database would be lost with it.
     pub(crate) fn load_or_make(folder: &Path) -> anyhow::Result<Self> {
-        let path = folder.join("secrets.toml");
+        let path = folder.join(FILE);
         if !path.exists() {
             publish_once(&path, &fresh())?;
         }
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Self::read(&path)
+    }
+
+    /// Reads them; none if the folder has none.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub(crate) fn load(folder: &Path) -> anyhow::Result<Option<Self>> {
+        let path = folder.join(FILE);
+        path.exists().then(|| Self::read(&path)).transpose()
+    }
+
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         toml::from_str(&text).with_context(|| format!("{} is damaged", path.display()))
     }
-}
 
-impl LocalSecrets {
     /// What the services' signing keys are derived from. It never leaves the machine, so a new one at each start does
     /// as well where the folder has none.
     pub(crate) fn internal_key(&self) -> SecretString {
-        self.internal_key.clone().unwrap_or_else(random_token)
+        self.kept_internal_key().unwrap_or_else(random_token)
+    }
+
+    /// The same, where the folder has it: who runs on the folder has this one too.
+    pub(crate) fn kept_internal_key(&self) -> Option<SecretString> {
+        self.internal_key.clone()
     }
 }
 

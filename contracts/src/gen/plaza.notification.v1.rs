@@ -17,13 +17,26 @@ pub struct OutgoingMessage {
     /// A UUID that the caller makes once for each message.
     #[prost(string, tag = "1")]
     pub message_id: ::prost::alloc::string::String,
-    /// `whatsapp`.
+    /// `whatsapp`, `sms`.
     #[prost(string, tag = "2")]
     pub channel: ::prost::alloc::string::String,
     #[prost(string, tag = "3")]
     pub to: ::prost::alloc::string::String,
+    /// What it says: this …
     #[prost(message, optional, tag = "4")]
     pub template: ::core::option::Option<Template>,
+    /// … or, where it is set, this text.
+    #[prost(string, tag = "5")]
+    pub text: ::prost::alloc::string::String,
+    /// marketing, utility, authentication; empty for not marketing.
+    #[prost(string, tag = "6")]
+    pub class: ::prost::alloc::string::String,
+    /// Where the person is, for quiet hours: `Europe/Berlin`; empty for what the number's country tells.
+    #[prost(string, tag = "7")]
+    pub zone: ::prost::alloc::string::String,
+    /// What has not left by then never does; empty for never.
+    #[prost(string, tag = "8")]
+    pub expires_at: ::prost::alloc::string::String,
 }
 /// A template that the provider knows, with its parameters in order.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -73,6 +86,128 @@ pub struct OpenReply {
     pub open: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HoldRequest {
+    #[prost(string, tag = "1")]
+    pub tenant_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub source: ::prost::alloc::string::String,
+    /// Why, a code: `PAUSED`.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HoldReply {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReleaseRequest {
+    #[prost(string, tag = "1")]
+    pub tenant_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub source: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReleaseReply {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CancelRequest {
+    #[prost(string, tag = "1")]
+    pub tenant_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub source: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CancelReply {
+    /// How many messages this call called off.
+    #[prost(uint64, tag = "1")]
+    pub cancelled: u64,
+    /// There are more: call again.
+    #[prost(bool, tag = "2")]
+    pub more: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetryFailedRequest {
+    #[prost(string, tag = "1")]
+    pub tenant_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub source: ::prost::alloc::string::String,
+    /// Only failures with these codes of the provider; empty for all that may pass.
+    #[prost(string, repeated, tag = "3")]
+    pub codes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Only messages after this one: `last` of the answer before. What this work queued and what has failed again meanwhile is
+    /// not queued a second time by it. Empty at the beginning.
+    #[prost(string, tag = "4")]
+    pub after: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetryFailedReply {
+    /// How many messages this call queued again.
+    #[prost(uint64, tag = "1")]
+    pub requeued: u64,
+    /// There are more: call again.
+    #[prost(bool, tag = "2")]
+    pub more: bool,
+    /// The last message that this call queued again; empty where it queued none.
+    #[prost(string, tag = "3")]
+    pub last: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReportRequest {
+    #[prost(string, tag = "1")]
+    pub tenant_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub source: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReportReply {
+    /// As in CountsReply.
+    #[prost(btree_map = "string, uint64", tag = "1")]
+    pub by_state: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        u64,
+    >,
+    /// The most frequent failures, at most 20, the most frequent first.
+    #[prost(message, repeated, tag = "2")]
+    pub by_error: ::prost::alloc::vec::Vec<ErrorCount>,
+    /// When the first message left, and when the last thing became known; empty if nothing did.
+    #[prost(string, tag = "3")]
+    pub first_sent_at: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub last_at: ::prost::alloc::string::String,
+    /// active, held, cancelled
+    #[prost(string, tag = "5")]
+    pub source_state: ::prost::alloc::string::String,
+    /// Why it is held, a code.
+    #[prost(string, tag = "6")]
+    pub source_reason: ::prost::alloc::string::String,
+    /// Absent unless failures stopped it.
+    #[prost(message, optional, tag = "7")]
+    pub tripped: ::core::option::Option<Tripped>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ErrorCount {
+    /// The provider's code, as text; empty where there was none.
+    #[prost(string, tag = "1")]
+    pub code: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "3")]
+    pub messages: u64,
+}
+/// So many failures of one sort that the source was held.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Tripped {
+    #[prost(string, tag = "1")]
+    pub sender_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub class: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub code: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "4")]
+    pub failed: u64,
+    #[prost(uint64, tag = "5")]
+    pub tried: u64,
+    #[prost(string, tag = "6")]
+    pub at: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MessagesRequest {
     #[prost(string, tag = "1")]
     pub tenant_id: ::prost::alloc::string::String,
@@ -86,6 +221,25 @@ pub struct MessagesRequest {
     pub cursor: ::prost::alloc::string::String,
     #[prost(uint32, tag = "5")]
     pub limit: u32,
+    /// Only those to this number, E.164, in any of its spellings. Of the last 30 days unless `source`, `from` or
+    /// `message_ids` is named. Empty for every number.
+    #[prost(string, tag = "6")]
+    pub to: ::prost::alloc::string::String,
+    /// Only those whose last failure has this code; empty for every one.
+    #[prost(string, tag = "7")]
+    pub error_code: ::prost::alloc::string::String,
+    /// Only those on this channel: of the last 30 days, as with `to`. Empty for every channel.
+    #[prost(string, tag = "8")]
+    pub channel: ::prost::alloc::string::String,
+    /// Only those that were asked for then or later, RFC 3339; empty for all.
+    #[prost(string, tag = "9")]
+    pub from: ::prost::alloc::string::String,
+    /// Only those that were asked for before then; empty for all.
+    #[prost(string, tag = "10")]
+    pub until: ::prost::alloc::string::String,
+    /// Only those among these, at most 500; none for all.
+    #[prost(string, repeated, tag = "11")]
+    pub message_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct MessagesReply {
@@ -123,6 +277,12 @@ pub struct Message {
     pub created_at: ::prost::alloc::string::String,
     #[prost(string, tag = "14")]
     pub updated_at: ::prost::alloc::string::String,
+    /// marketing, utility, authentication; empty where nobody said.
+    #[prost(string, tag = "15")]
+    pub class: ::prost::alloc::string::String,
+    /// In how many parts an SMS went out; 0 for other channels.
+    #[prost(uint32, tag = "16")]
+    pub segments: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetMessageRequest {
@@ -170,11 +330,21 @@ pub struct SuppressedRequest {
     /// At most 1,000, in E.164.
     #[prost(string, repeated, tag = "3")]
     pub addresses: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// marketing, utility, authentication; empty for not marketing.
+    #[prost(string, tag = "4")]
+    pub class: ::prost::alloc::string::String,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SuppressedReply {
+    /// As they were asked for.
     #[prost(string, repeated, tag = "1")]
     pub addresses: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Why, of each of them: suppressed, frequency_cap, wa_unreachable.
+    #[prost(btree_map = "string, string", tag = "2")]
+    pub reasons: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SuppressRequest {
@@ -185,6 +355,9 @@ pub struct SuppressRequest {
     /// Why, for people. Cut at 200 characters.
     #[prost(string, tag = "3")]
     pub reason: ::prost::alloc::string::String,
+    /// all, marketing; empty for all.
+    #[prost(string, tag = "4")]
+    pub scope: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Suppression {
@@ -198,6 +371,12 @@ pub struct Suppression {
     pub reason: ::prost::alloc::string::String,
     #[prost(string, tag = "5")]
     pub created_at: ::prost::alloc::string::String,
+    /// all, marketing
+    #[prost(string, tag = "6")]
+    pub scope: ::prost::alloc::string::String,
+    /// What said so: api, stop, preference, provider; empty where nobody wrote it down.
+    #[prost(string, tag = "7")]
+    pub source: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LiftSuppressionRequest {
@@ -257,6 +436,25 @@ pub struct CreateSenderRequest {
     /// Messages a second, 0 without limit; absent for the platform's default.
     #[prost(uint32, optional, tag = "5")]
     pub rate: ::core::option::Option<u32>,
+    /// whatsapp, sms; empty for whatsapp.
+    #[prost(string, tag = "6")]
+    pub channel: ::prost::alloc::string::String,
+    /// The account of an SMS sender: then `phone_number_id` is empty, and `access_token` the account's token.
+    #[prost(message, optional, tag = "7")]
+    pub sms: ::core::option::Option<SmsAccount>,
+}
+/// An account of a provider of SMS.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SmsAccount {
+    /// The provider's id of the account.
+    #[prost(string, tag = "1")]
+    pub account_sid: ::prost::alloc::string::String,
+    /// The number that messages come from, E.164; or …
+    #[prost(string, tag = "2")]
+    pub from: ::prost::alloc::string::String,
+    /// … the service that chooses it.
+    #[prost(string, tag = "3")]
+    pub messaging_service_sid: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SenderAccount {
@@ -279,6 +477,9 @@ pub struct SenderAccount {
     pub status_reason: ::prost::alloc::string::String,
     #[prost(string, tag = "8")]
     pub created_at: ::prost::alloc::string::String,
+    /// Of an SMS sender.
+    #[prost(message, optional, tag = "9")]
+    pub sms: ::core::option::Option<SmsAccount>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetSenderRequest {
@@ -324,6 +525,35 @@ pub struct RenewSenderTokenRequest {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RenewSenderTokenReply {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SendMailRequest {
+    /// A UUID that the caller makes once for each mail.
+    #[prost(string, tag = "1")]
+    pub mail_id: ::prost::alloc::string::String,
+    /// Empty for a mail of the platform.
+    #[prost(string, tag = "2")]
+    pub tenant_id: ::prost::alloc::string::String,
+    /// One address.
+    #[prost(string, tag = "3")]
+    pub recipient: ::prost::alloc::string::String,
+    /// verify, reset, password_changed, invitation, owner_link
+    #[prost(string, tag = "4")]
+    pub template: ::prost::alloc::string::String,
+    /// In which language, as well as there is one: `de`, `en_US`; empty for the platform's own.
+    #[prost(string, tag = "5")]
+    pub locale: ::prost::alloc::string::String,
+    /// What stands in the template. They may be secret: nobody writes them into logs.
+    #[prost(btree_map = "string, string", tag = "6")]
+    pub values: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// The name that it comes from; empty for the platform's own.
+    #[prost(string, tag = "7")]
+    pub from_name: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SendMailReply {}
 /// Generated client implementations.
 pub mod notification_client {
     #![allow(
@@ -553,7 +783,127 @@ pub mod notification_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Which of these addresses must not be written to. `suppressions.view`.
+        /// Nothing of a source is sent any more until it is released; what is with the provider already is not called back. A
+        /// source that nothing is known of yet can be held. Holding it again changes its reason.
+        pub async fn hold(
+            &mut self,
+            request: impl tonic::IntoRequest<super::HoldRequest>,
+        ) -> std::result::Result<tonic::Response<super::HoldReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plaza.notification.v1.Notification/Hold",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plaza.notification.v1.Notification", "Hold"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends a hold: what waits is sent. A source that is not held stays as it is; SOURCE_CANCELLED once it was called off.
+        pub async fn release(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReleaseRequest>,
+        ) -> std::result::Result<tonic::Response<super::ReleaseReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plaza.notification.v1.Notification/Release",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plaza.notification.v1.Notification", "Release"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Calls a source off for good: what waits is never sent, nor what is asked for later. What is with the provider already is
+        /// not called back. Works on a part of the messages; to be asked again until nothing is left, which does no harm.
+        pub async fn cancel(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CancelRequest>,
+        ) -> std::result::Result<tonic::Response<super::CancelReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plaza.notification.v1.Notification/Cancel",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plaza.notification.v1.Notification", "Cancel"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Queues the failed messages of a source again, of those failures that may pass. Works on a part of them, as Cancel does.
+        /// SOURCE_CANCELLED.
+        pub async fn retry_failed(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RetryFailedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RetryFailedReply>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plaza.notification.v1.Notification/RetryFailed",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plaza.notification.v1.Notification", "RetryFailed"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// What became of the messages of a source.
+        pub async fn report(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReportRequest>,
+        ) -> std::result::Result<tonic::Response<super::ReportReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plaza.notification.v1.Notification/Report",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plaza.notification.v1.Notification", "Report"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Which of these addresses must not be written to, and why. `suppressions.view`.
         pub async fn suppressed(
             &mut self,
             request: impl tonic::IntoRequest<super::SuppressedRequest>,
@@ -652,7 +1002,38 @@ pub mod notification_server {
             &self,
             request: tonic::Request<super::ReceiptsRequest>,
         ) -> std::result::Result<tonic::Response<super::ReceiptsReply>, tonic::Status>;
-        /// Which of these addresses must not be written to. `suppressions.view`.
+        /// Nothing of a source is sent any more until it is released; what is with the provider already is not called back. A
+        /// source that nothing is known of yet can be held. Holding it again changes its reason.
+        async fn hold(
+            &self,
+            request: tonic::Request<super::HoldRequest>,
+        ) -> std::result::Result<tonic::Response<super::HoldReply>, tonic::Status>;
+        /// Ends a hold: what waits is sent. A source that is not held stays as it is; SOURCE_CANCELLED once it was called off.
+        async fn release(
+            &self,
+            request: tonic::Request<super::ReleaseRequest>,
+        ) -> std::result::Result<tonic::Response<super::ReleaseReply>, tonic::Status>;
+        /// Calls a source off for good: what waits is never sent, nor what is asked for later. What is with the provider already is
+        /// not called back. Works on a part of the messages; to be asked again until nothing is left, which does no harm.
+        async fn cancel(
+            &self,
+            request: tonic::Request<super::CancelRequest>,
+        ) -> std::result::Result<tonic::Response<super::CancelReply>, tonic::Status>;
+        /// Queues the failed messages of a source again, of those failures that may pass. Works on a part of them, as Cancel does.
+        /// SOURCE_CANCELLED.
+        async fn retry_failed(
+            &self,
+            request: tonic::Request<super::RetryFailedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RetryFailedReply>,
+            tonic::Status,
+        >;
+        /// What became of the messages of a source.
+        async fn report(
+            &self,
+            request: tonic::Request<super::ReportRequest>,
+        ) -> std::result::Result<tonic::Response<super::ReportReply>, tonic::Status>;
+        /// Which of these addresses must not be written to, and why. `suppressions.view`.
         async fn suppressed(
             &self,
             request: tonic::Request<super::SuppressedRequest>,
@@ -1013,6 +1394,229 @@ pub mod notification_server {
                     };
                     Box::pin(fut)
                 }
+                "/plaza.notification.v1.Notification/Hold" => {
+                    #[allow(non_camel_case_types)]
+                    struct HoldSvc<T: Notification>(pub Arc<T>);
+                    impl<T: Notification> tonic::server::UnaryService<super::HoldRequest>
+                    for HoldSvc<T> {
+                        type Response = super::HoldReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::HoldRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Notification>::hold(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = HoldSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plaza.notification.v1.Notification/Release" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReleaseSvc<T: Notification>(pub Arc<T>);
+                    impl<
+                        T: Notification,
+                    > tonic::server::UnaryService<super::ReleaseRequest>
+                    for ReleaseSvc<T> {
+                        type Response = super::ReleaseReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReleaseRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Notification>::release(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReleaseSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plaza.notification.v1.Notification/Cancel" => {
+                    #[allow(non_camel_case_types)]
+                    struct CancelSvc<T: Notification>(pub Arc<T>);
+                    impl<
+                        T: Notification,
+                    > tonic::server::UnaryService<super::CancelRequest>
+                    for CancelSvc<T> {
+                        type Response = super::CancelReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CancelRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Notification>::cancel(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CancelSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plaza.notification.v1.Notification/RetryFailed" => {
+                    #[allow(non_camel_case_types)]
+                    struct RetryFailedSvc<T: Notification>(pub Arc<T>);
+                    impl<
+                        T: Notification,
+                    > tonic::server::UnaryService<super::RetryFailedRequest>
+                    for RetryFailedSvc<T> {
+                        type Response = super::RetryFailedReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RetryFailedRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Notification>::retry_failed(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RetryFailedSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plaza.notification.v1.Notification/Report" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReportSvc<T: Notification>(pub Arc<T>);
+                    impl<
+                        T: Notification,
+                    > tonic::server::UnaryService<super::ReportRequest>
+                    for ReportSvc<T> {
+                        type Response = super::ReportReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReportRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Notification>::report(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReportSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/plaza.notification.v1.Notification/Suppressed" => {
                     #[allow(non_camel_case_types)]
                     struct SuppressedSvc<T: Notification>(pub Arc<T>);
@@ -1144,6 +1748,292 @@ pub mod notification_server {
     }
 }
 /// Generated client implementations.
+pub mod mails_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Mails of the platform and of its tenants to single people: links, codes, notices. Not for campaigns.
+    #[derive(Debug, Clone)]
+    pub struct MailsClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> MailsClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> MailsClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            MailsClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Takes a mail to be sent. A mail whose id was taken already stays as it is, so a call can be repeated. INVALID_REQUEST
+        /// when the template is unknown, a value is missing or cannot stand in a mail.
+        pub async fn send_mail(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SendMailRequest>,
+        ) -> std::result::Result<tonic::Response<super::SendMailReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plaza.notification.v1.Mails/SendMail",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plaza.notification.v1.Mails", "SendMail"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod mails_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with MailsServer.
+    #[async_trait]
+    pub trait Mails: std::marker::Send + std::marker::Sync + 'static {
+        /// Takes a mail to be sent. A mail whose id was taken already stays as it is, so a call can be repeated. INVALID_REQUEST
+        /// when the template is unknown, a value is missing or cannot stand in a mail.
+        async fn send_mail(
+            &self,
+            request: tonic::Request<super::SendMailRequest>,
+        ) -> std::result::Result<tonic::Response<super::SendMailReply>, tonic::Status>;
+    }
+    /// Mails of the platform and of its tenants to single people: links, codes, notices. Not for campaigns.
+    #[derive(Debug)]
+    pub struct MailsServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> MailsServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for MailsServer<T>
+    where
+        T: Mails,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/plaza.notification.v1.Mails/SendMail" => {
+                    #[allow(non_camel_case_types)]
+                    struct SendMailSvc<T: Mails>(pub Arc<T>);
+                    impl<T: Mails> tonic::server::UnaryService<super::SendMailRequest>
+                    for SendMailSvc<T> {
+                        type Response = super::SendMailReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SendMailRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Mails>::send_mail(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SendMailSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for MailsServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "plaza.notification.v1.Mails";
+    impl<T> tonic::server::NamedService for MailsServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated client implementations.
 pub mod senders_client {
     #![allow(
         unused_variables,
@@ -1224,7 +2114,7 @@ pub mod senders_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Makes a WhatsApp sender. `senders.manage`. INVALID_SENDER, SENDER_NAME_TAKEN, ACCOUNT_TAKEN.
+        /// Makes a sender: of WhatsApp, or of SMS. `senders.manage`. INVALID_SENDER, SENDER_NAME_TAKEN, ACCOUNT_TAKEN.
         pub async fn create_sender(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateSenderRequest>,
@@ -1365,7 +2255,7 @@ pub mod senders_server {
     /// Generated trait containing gRPC methods that should be implemented for use with SendersServer.
     #[async_trait]
     pub trait Senders: std::marker::Send + std::marker::Sync + 'static {
-        /// Makes a WhatsApp sender. `senders.manage`. INVALID_SENDER, SENDER_NAME_TAKEN, ACCOUNT_TAKEN.
+        /// Makes a sender: of WhatsApp, or of SMS. `senders.manage`. INVALID_SENDER, SENDER_NAME_TAKEN, ACCOUNT_TAKEN.
         async fn create_sender(
             &self,
             request: tonic::Request<super::CreateSenderRequest>,
@@ -2195,6 +3085,383 @@ pub mod suppressions_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "plaza.notification.v1.Suppressions";
     impl<T> tonic::server::NamedService for SuppressionsServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated client implementations.
+pub mod audit_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// What was done here, for `access`, which decides who may read it and puts the audits of all services together. So it is only
+    /// told to a service by itself: a call that passes on a person is FORBIDDEN.
+    #[derive(Debug, Clone)]
+    pub struct AuditClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> AuditClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> AuditClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            AuditClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Entries of a tenant or of the platform, newest first. INVALID_PAGE, INVALID_TIME.
+        pub async fn list(
+            &mut self,
+            request: impl tonic::IntoRequest<crate::proto::audit::ListAuditRequest>,
+        ) -> std::result::Result<
+            tonic::Response<crate::proto::audit::ListAuditReply>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plaza.notification.v1.Audit/List",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plaza.notification.v1.Audit", "List"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Checks a piece of the chain of a tenant or of the platform, and says where to go on.
+        pub async fn verify(
+            &mut self,
+            request: impl tonic::IntoRequest<crate::proto::audit::VerifyAuditRequest>,
+        ) -> std::result::Result<
+            tonic::Response<crate::proto::audit::VerifyAuditReply>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plaza.notification.v1.Audit/Verify",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plaza.notification.v1.Audit", "Verify"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod audit_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with AuditServer.
+    #[async_trait]
+    pub trait Audit: std::marker::Send + std::marker::Sync + 'static {
+        /// Entries of a tenant or of the platform, newest first. INVALID_PAGE, INVALID_TIME.
+        async fn list(
+            &self,
+            request: tonic::Request<crate::proto::audit::ListAuditRequest>,
+        ) -> std::result::Result<
+            tonic::Response<crate::proto::audit::ListAuditReply>,
+            tonic::Status,
+        >;
+        /// Checks a piece of the chain of a tenant or of the platform, and says where to go on.
+        async fn verify(
+            &self,
+            request: tonic::Request<crate::proto::audit::VerifyAuditRequest>,
+        ) -> std::result::Result<
+            tonic::Response<crate::proto::audit::VerifyAuditReply>,
+            tonic::Status,
+        >;
+    }
+    /// What was done here, for `access`, which decides who may read it and puts the audits of all services together. So it is only
+    /// told to a service by itself: a call that passes on a person is FORBIDDEN.
+    #[derive(Debug)]
+    pub struct AuditServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> AuditServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for AuditServer<T>
+    where
+        T: Audit,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/plaza.notification.v1.Audit/List" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListSvc<T: Audit>(pub Arc<T>);
+                    impl<
+                        T: Audit,
+                    > tonic::server::UnaryService<crate::proto::audit::ListAuditRequest>
+                    for ListSvc<T> {
+                        type Response = crate::proto::audit::ListAuditReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::proto::audit::ListAuditRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Audit>::list(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plaza.notification.v1.Audit/Verify" => {
+                    #[allow(non_camel_case_types)]
+                    struct VerifySvc<T: Audit>(pub Arc<T>);
+                    impl<
+                        T: Audit,
+                    > tonic::server::UnaryService<
+                        crate::proto::audit::VerifyAuditRequest,
+                    > for VerifySvc<T> {
+                        type Response = crate::proto::audit::VerifyAuditReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::proto::audit::VerifyAuditRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Audit>::verify(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = VerifySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for AuditServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "plaza.notification.v1.Audit";
+    impl<T> tonic::server::NamedService for AuditServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -120,6 +120,7 @@ async fn services_are_described_to_services_only() {
     assert_eq!(wrong.code(), Code::Unauthenticated);
     let expected = [
         "grpc.reflection.v1.ServerReflection",
+        "plaza.tenancy.v1.Audit",
         "plaza.tenancy.v1.Tenancy",
         "plaza.tenancy.v1.Tenants",
     ];

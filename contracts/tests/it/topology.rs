@@ -3,12 +3,17 @@
 use plaza_contracts::topology::TOPOLOGY;
 use plaza_kernel::topology::{ExchangeKind, Reader};
 
-const EVENTS: &str = include_str!("../../src/events.rs");
+const EVENTS: [&str; 3] = [
+    include_str!("../../src/events.rs"),
+    include_str!("../../src/events/life.rs"),
+    include_str!("../../src/events/outcomes.rs"),
+];
 
-/// The names that `events.rs` gives its events.
+/// The names that the sources give their events.
 fn published() -> Vec<&'static str> {
     EVENTS
-        .lines()
+        .iter()
+        .flat_map(|file| file.lines())
         .filter_map(|line| line.trim().strip_prefix("const NAME: &'static str = \""))
         .filter_map(|rest| rest.strip_suffix("\";"))
         .collect()
@@ -19,7 +24,7 @@ fn every_event_has_a_route() {
     let published = published();
     assert_eq!(
         published.len(),
-        EVENTS.matches("impl Event for").count(),
+        EVENTS.concat().matches("impl Event for").count(),
         "not every name was found"
     );
     let without: Vec<_> = published

@@ -7,7 +7,7 @@ use axum::extract::Request;
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use http_body::Body as _;
-use plaza_contracts::edge::HostTenant;
+use plaza_contracts::edge::{CLIENT_ADDRESS, ClientAddress, HostTenant};
 use plaza_kernel::{Caller, RequestId, ServiceName};
 use plaza_rpc::{INTERNAL_TOKEN, Signer};
 use plaza_telemetry::trace::{self, TraceContext};
@@ -29,11 +29,16 @@ pub(super) fn dress(mut request: Request, signer: &Signer, service: ServiceName)
     let is_named = request.headers().contains_key(&REQUEST_ID);
     let id = extensions.get::<RequestId>().filter(|_| !is_named);
     let id = id.and_then(|id| HeaderValue::from_str(id.as_str()).ok());
+    let client = extensions.get::<ClientAddress>();
+    let client = client.and_then(|ClientAddress(client)| HeaderValue::try_from(client.to_string()).ok());
     let trace = trace::current().map(TraceContext::to_traceparent);
     let is_second = request.version() >= Version::HTTP_2;
     *request.version_mut() = Version::HTTP_11;
     let headers = request.headers_mut();
     headers.insert(INTERNAL_TOKEN, token);
+    if let Some(client) = client {
+        headers.insert(HeaderName::from_static(CLIENT_ADDRESS), client);
+    }
     if let Some(id) = id {
         headers.insert(REQUEST_ID, id);
     }

@@ -41,6 +41,19 @@ async fn a_configured_origin_may_read_answers_and_refusals() {
             "{target}"
         );
         assert_eq!(answer.header("vary"), Some("origin"), "{target}");
+        let exposed = answer.header("access-control-expose-headers").unwrap();
+        let exposed: Vec<&str> = exposed.split(", ").collect();
+        for name in [
+            "etag",
+            "location",
+            "retry-after",
+            "x-request-id",
+            "ratelimit",
+            "ratelimit-policy",
+        ] {
+            assert!(exposed.contains(&name), "{name}: {exposed:?}");
+        }
+        assert!(exposed.contains(&"idempotency-replayed"), "{exposed:?}");
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::extract::Request;
 use http::HeaderMap;
-use plaza_contracts::edge::HostTenant;
+use plaza_contracts::edge::{ClientAddress, HostTenant};
 use plaza_kernel::Caller;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,8 @@ pub(crate) struct Echo {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) caller: Option<Caller>,
     pub(crate) host_slug: Option<String>,
+    /// Where the client is.
+    pub(crate) client: Option<String>,
     pub(crate) body_bytes: usize,
     pub(crate) trailers: usize,
 }
@@ -44,6 +46,10 @@ async fn echo(request: Request) -> axum::Json<Echo> {
             .extensions
             .get::<HostTenant>()
             .map(|tenant| tenant.slug.clone()),
+        client: parts
+            .extensions
+            .get::<ClientAddress>()
+            .map(|client| client.0.to_string()),
         body_bytes,
         trailers,
     })

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::house::{House, request};
 use crate::raw::exchange;
 
-const TRUSTED: [&str; 24] = [
+const TRUSTED: [&str; 25] = [
     "X-Tenant-ID",
     "X-User-ID",
     "X-User-Role",
@@ -17,6 +17,7 @@ const TRUSTED: [&str; 24] = [
     "X-Internal-Token",
     "X-Internal-Caller",
     "X-Plaza-Caller",
+    "X-Plaza-Client",
     "X-Plaza-Request-Id",
     "X-Forwarded-For",
     "X-Forwarded-Host",
@@ -94,7 +95,7 @@ async fn no_spelling_of_a_trusted_name_reaches_a_service_on_any_route() {
             tried += 1;
         }
     }
-    assert_eq!(tried, 6 * 24 * 12);
+    assert_eq!(tried, 6 * 25 * 12);
 }
 
 #[tokio::test]

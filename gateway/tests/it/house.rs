@@ -8,12 +8,12 @@ use plaza_contracts::services::{IDENTITY, NOTIFICATION, TENANCY};
 use plaza_gateway::{Gateway, GatewayError, GatewaySettings, Upstream, Upstreams};
 use plaza_kernel::{Clock, ManualClock, ServiceName, SessionId, TenantId, UserId};
 use plaza_rpc::{Directory, RpcSettings};
+use plaza_testkit::forge::Forge;
 use plaza_web::{RouteInfo, RuleText, outermost};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::echo::{self, Echo};
-use crate::forge::Forge;
 use crate::stub_identity::StubIdentity;
 use crate::stub_tenancy::StubTenancy;
 

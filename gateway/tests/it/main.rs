@@ -2,10 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod clients;
 mod cross_origin;
 mod echo;
 mod elsewhere;
-mod forge;
+mod framing;
 mod headers;
 mod house;
 mod latency;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http::Method;
+use http::{Method, header};
 use http_body_util::BodyExt;
 use plaza_gateway::GatewaySettings;
 use tower::ServiceExt;
@@ -81,4 +82,76 @@ async fn the_same_bytes_of_the_target_arrive() {
             target
         );
     }
+}
+
+/// One event, and then nothing for ever.
+async fn endless() -> ([(header::HeaderName, &'static str); 1], Body) {
+    let events = stream::iter([Ok::<_, std::io::Error>("data: 1\n\n")]).chain(stream::pending());
+    (
+        [(header::CONTENT_TYPE, "text/event-stream")],
+        Body::from_stream(events),
+    )
+}
+
+/// Listens with this token, and says how many milliseconds after the first event the stream ended; none if it goes on for
+/// seven seconds. The house's time passes as that of the machine does, or slower where that is slow.
+async fn ended_after(house: &House, token: &str, then: impl FnOnce(&House)) -> Option<i64> {
+    let request = request(Method::GET, "localhost", "/api/v1/auth/me");
+    let request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    let request = request.body(Body::empty()).unwrap();
+    let mut body = house.gateway.router().oneshot(request).await.unwrap().into_body();
+    let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
+    assert_eq!(&first[..], b"data: 1\n\n");
+    then(house);
+    let begun = house.clock.now();
+    let passing = async {
+        for _ in 0..140 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            house.wait(50);
+        }
+    };
+    tokio::select! {
+        frame = body.frame() => {
+            assert!(frame.is_none(), "{frame:?}");
+            Some((house.clock.now() - begun).num_milliseconds())
+        }
+        () = passing => None,
+    }
+}
+
+fn house_with_a_stream() -> House {
+    House::with(GatewaySettings::default(), axum::Router::new().fallback(endless)).unwrap()
+}
+
+#[tokio::test]
+async fn whoever_is_shut_out_hears_no_more_within_five_seconds() {
+    /// Why, within how many milliseconds, and how it comes about.
+    type Way = (&'static str, i64, fn(&House));
+    let ways: [Way; 5] = [
+        ("the session has ended", 5_000, |house| {
+            house.identity.end_sessions()
+        }),
+        ("the role has changed", 5_000, |house| {
+            house.identity.change_role("member")
+        }),
+        ("the tenant is closed", 5_000, |house| {
+            house.tenancy.set_status("suspended")
+        }),
+        ("the token is over", 5_000, |house| house.wait(602_000)),
+        // What was confirmed last counts for five seconds, and is then asked for once more.
+        ("nobody confirms it", 6_100, |house| house.identity.away(true)),
+    ];
+    let all = ways.map(async |(why, within, way)| {
+        let house = house_with_a_stream();
+        let ended = ended_after(&house, &house.owner(), way).await;
+        assert!(ended.is_some_and(|ended| ended <= within), "{why}: {ended:?}");
+    });
+    futures_util::future::join_all(all).await;
+}
+
+#[tokio::test]
+async fn whoever_stands_hears_on() {
+    let house = house_with_a_stream();
+    assert_eq!(ended_after(&house, &house.owner(), |_| {}).await, None);
+    assert_ne!(house.identity.sessions_asked(), 1, "it was asked again");
 }

@@ -4,23 +4,21 @@
 //! format's version and the place of the value (tenant, table, column, row), each with its length before it, so
 //! that `ab` + `c` is not `a` + `bc`. The key's id is left out: it only picks a key, and a wrong key opens nothing.
 //!
-//! A random 96-bit nonce per value is safe for 2³² values under one key (NIST SP 800-38D §8.3); rotate before.
+//! How a value is made is in `cipher.rs`; the keys of tenants, which the ring wraps, are in `data_key.rs`.
 
 use std::sync::Arc;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, MAX_TAG_LEN, NONCE_LEN, Nonce, UnboundKey};
 use base64::Engine;
 use base64::alphabet;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 
+use crate::cipher::{Cipher, KEY_LEN, Parts, is_key_id};
 use crate::random::random_bytes;
 
-const VERSION: &str = "v1";
-const KEY_LEN: usize = 32;
-const LONGEST_KEY_ID: usize = 32;
+pub(crate) const VERSION: &str = "v1";
 
 /// Keys are typed by people: padding may be missing.
 const KEY_TEXT: GeneralPurpose = GeneralPurpose::new(
@@ -39,17 +37,6 @@ pub struct SealContext<'a> {
     pub column: &'a str,
     /// The row's id.
     pub row: &'a str,
-}
-
-impl SealContext<'_> {
-    fn authenticated(&self) -> Vec<u8> {
-        let mut data = Vec::with_capacity(128);
-        for part in [VERSION, self.tenant, self.table, self.column, self.row] {
-            data.extend_from_slice(&(part.len() as u64).to_be_bytes());
-            data.extend_from_slice(part.as_bytes());
-        }
-        data
-    }
 }
 
 /// A sealed value or a key cannot be used.
@@ -78,10 +65,9 @@ pub struct KeyRing {
     others: Arc<[Key]>,
 }
 
-/// The library wipes its copy of the key when it is dropped.
 struct Key {
     id: String,
-    key: LessSafeKey,
+    cipher: Cipher,
 }
 
 impl KeyRing {
@@ -116,56 +102,44 @@ impl KeyRing {
     ///
     /// # Panics
     /// When the operating system has no randomness to give, or for a value above 64 GiB.
-    #[expect(clippy::expect_used, reason = "fails only above the 64 GiB that GCM allows")]
     pub fn seal(&self, context: &SealContext<'_>, plain: &[u8]) -> String {
-        let nonce = random_bytes::<NONCE_LEN>();
-        // Room for the tag from the start: growing would leave a copy of the plain text behind.
-        let mut buffer = Vec::with_capacity(plain.len() + MAX_TAG_LEN);
-        buffer.extend_from_slice(plain);
-        self.first
-            .key
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(context.authenticated()),
-                &mut buffer,
-            )
-            .expect("AES-256-GCM seals what is shorter than 64 GiB");
-        let (nonce, sealed) = (URL_SAFE_NO_PAD.encode(nonce), URL_SAFE_NO_PAD.encode(buffer));
-        format!("{VERSION}.{}.{nonce}.{sealed}", self.first.id)
+        self.first.cipher.seal(VERSION, &self.first.id, context, plain)
     }
 
     /// Opens what was sealed in the same place.
     pub fn open(&self, context: &SealContext<'_>, sealed: &str) -> Result<SecretBox<Vec<u8>>, KeyRingError> {
-        let (id, nonce, mut buffer) = split(sealed).ok_or(KeyRingError::MalformedValue)?;
-        let key = self.key(id).ok_or(KeyRingError::UnknownKey)?;
-        let nonce = Nonce::assume_unique_for_key(nonce);
-        let length = key
-            .open_in_place(nonce, Aad::from(context.authenticated()), &mut buffer)
-            .map_err(|_| KeyRingError::DoesNotOpen)?
-            .len();
-        buffer.truncate(length);
-        Ok(SecretBox::new(Box::new(buffer)))
+        let parts = split(sealed).ok_or(KeyRingError::MalformedValue)?;
+        let key = self.key(parts.id).ok_or(KeyRingError::UnknownKey)?;
+        key.cipher.open(context, parts)
+    }
+
+    /// The ids of its keys; the first one seals.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&*self.first)
+            .chain(&*self.others)
+            .map(|key| key.id.as_str())
+    }
+
+    /// The id of the key that seals.
+    pub fn first_id(&self) -> &str {
+        &self.first.id
     }
 
     /// Whether a value was sealed with an older key than the one that seals now.
     pub fn is_outdated(&self, sealed: &str) -> bool {
-        split(sealed).is_some_and(|(id, ..)| id != self.first.id)
+        split(sealed).is_some_and(|parts| parts.id != self.first.id)
     }
 
-    fn key(&self, id: &str) -> Option<&LessSafeKey> {
+    fn key(&self, id: &str) -> Option<&Key> {
         std::iter::once(&*self.first)
             .chain(&*self.others)
             .find(|key| key.id == id)
-            .map(|key| &key.key)
     }
 }
 
 impl std::fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let ids: Vec<&str> = std::iter::once(&*self.first)
-            .chain(&*self.others)
-            .map(|key| key.id.as_str())
-            .collect();
+        let ids: Vec<&str> = self.ids().collect();
         f.debug_struct("KeyRing")
             .field("ids", &ids)
             .finish_non_exhaustive()
@@ -179,29 +153,15 @@ impl Key {
         if !is_key_id(id) || bytes.len() != KEY_LEN {
             return Err(KeyRingError::MalformedRing);
         }
-        let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| KeyRingError::MalformedRing)?;
         Ok(Self {
             id: id.to_owned(),
-            key: LessSafeKey::new(key),
+            cipher: Cipher::new(&bytes).ok_or(KeyRingError::MalformedRing)?,
         })
     }
 }
 
-fn is_key_id(id: &str) -> bool {
-    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    (1..=LONGEST_KEY_ID).contains(&id.len()) && id.bytes().all(known)
-}
-
-/// Key id, nonce, and ciphertext with tag.
-fn split(sealed: &str) -> Option<(&str, [u8; NONCE_LEN], Vec<u8>)> {
-    let mut parts = sealed.split('.');
-    let (version, id, nonce, text) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    if version != VERSION || !is_key_id(id) || parts.next().is_some() {
-        return None;
-    }
-    let nonce = URL_SAFE_NO_PAD.decode(nonce).ok()?.try_into().ok()?;
-    let buffer = URL_SAFE_NO_PAD.decode(text).ok()?;
-    (buffer.len() >= MAX_TAG_LEN).then_some((id, nonce, buffer))
+fn split(sealed: &str) -> Option<Parts<'_>> {
+    Parts::of(sealed).filter(|parts| parts.version == VERSION)
 }
 
 #[cfg(test)]

@@ -142,6 +142,8 @@ struct Doors {
 
 // Not registered: the registry cannot be used inside the crate that declares it.
 const PING: Query<(), (i32,)> = Query::declared("SELECT 1");
+const MAY_STAGE: Query<(), (bool,)> =
+    Query::declared("SELECT has_database_privilege(current_database(), 'TEMPORARY')");
 
 impl Database {
     fn new(shelf: &Shelf, service: ServiceName, login: &Login) -> Result<Self, DatabaseError> {
@@ -200,6 +202,13 @@ impl Database {
     /// Whether the database answers: for readiness.
     pub async fn ping(&self) -> Result<(), DatabaseError> {
         self.read_platform(&PING, ()).await.map(drop)
+    }
+
+    /// Whether its login may make temporary tables, as everybody may unless somebody took that away from the database:
+    /// what [`Transaction::copy_into`] needs.
+    pub async fn may_stage(&self) -> Result<bool, DatabaseError> {
+        let answer = self.read_platform(&MAY_STAGE, ()).await?;
+        Ok(answer.first().is_some_and(|(may,)| *may))
     }
 
     /// One read in its own read-only transaction, in one round trip. At most 500 rows and 250 ms.

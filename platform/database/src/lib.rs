@@ -2,7 +2,8 @@
 //!
 //! Owns       every connection, the embedded cluster, roles, migrations, the catalogue lint
 //! Offers     [`Database::read`] (one statement, one round trip), [`Database::begin`] (a [`TenantTx`]),
-//!            [`statements!`] and [`row!`] (typed statements), [`Schema`] and [`migrate`], [`lint`] and [`check`]
+//!            [`statements!`], [`row!`] and
+//!            [`temp_tables!`] (typed statements), [`Schema`] and [`migrate`], [`lint`] and [`check`]
 //! Needs      `kernel`, `crypto` (role passwords)
 //!
 //! Read `statement.rs` first, then `read_door.rs` (with `shared.rs` and `keeper.rs`) and `transaction.rs` (with
@@ -31,6 +32,7 @@ mod signals;
 mod statement;
 mod statements;
 mod tasks;
+mod temp_table;
 mod transaction;
 
 pub use database::{Database, Databases};
@@ -46,6 +48,9 @@ pub use settings::{DatabaseLimits, DatabaseSettings, Login};
 #[doc(hidden)]
 pub use statement::mismatches as statement_mismatches;
 pub use statement::{Query, RegisteredStatement, STATEMENTS, StatementRole, registered_by};
+#[doc(hidden)]
+pub use temp_table::TempTableTexts;
+pub use temp_table::{RegisteredTempTable, TEMP_TABLES, TempTable};
 pub use transaction::Transaction;
 
 /// What the macros of this crate expand to; not for use by hand.

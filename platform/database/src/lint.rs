@@ -10,8 +10,17 @@ use crate::{DatabaseError, DatabaseLimits, Schema, tasks};
 
 const LINT: &str = include_str!("lint.sql");
 
-/// Tables of messaging whose `tenant_id` may be NULL, because the platform has facts too. Their keys are their own.
-pub const SCOPED_TABLES: [&str; 4] = ["outbox", "inbox", "deliveries", "dead_letters"];
+/// Tables whose `tenant_id` may be NULL, because the platform has such facts too. Their keys are their own.
+pub const SCOPED_TABLES: [&str; 8] = [
+    "outbox",
+    "inbox",
+    "deliveries",
+    "dead_letters",
+    "audit",
+    "audit_chain",
+    "mails",
+    "data_keys",
+];
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]

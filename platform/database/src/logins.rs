@@ -8,7 +8,9 @@ SELECT r.rolname::text,
        CASE
          WHEN r.rolsuper THEN 1
          WHEN r.rolbypassrls THEN 2
-         WHEN EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relowner = r.oid AND c.relkind IN ('r', 'p', 'v', 'm'))
+         WHEN EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relowner = r.oid AND c.relkind IN ('r', 'p', 'v', 'm')
+                                                             -- Temporary tables are of one connection.
+                                                             AND c.relpersistence <> 't')
            THEN 3
          WHEN r.rolcreaterole THEN 4
          WHEN EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE m.member = r.oid) THEN 5

@@ -10,6 +10,7 @@ use tokio_postgres::{Client, Statement};
 
 use crate::connector::Connector;
 use crate::statements::Statements;
+use crate::temp_table::MadeTables;
 use crate::{DatabaseError, tasks};
 
 /// At most so many connections, made when they are needed and kept when they are free.
@@ -26,6 +27,7 @@ pub(crate) struct Pool {
 struct Connection {
     client: Client,
     statements: Statements,
+    temp_tables: MadeTables,
     era: u64,
     _counted: Counted,
 }
@@ -93,6 +95,7 @@ impl Pool {
         Ok(Connection {
             client,
             statements: Statements::default(),
+            temp_tables: MadeTables::default(),
             era,
             _counted: Counted::new(&self.open),
         })
@@ -130,6 +133,11 @@ impl Lease {
         Ok(statement)
     }
 
+    /// The temporary tables that it has.
+    pub(crate) fn temp_tables(&self) -> &MadeTables {
+        &self.connection.temp_tables
+    }
+
     /// Keeps every connection that may know the same stale statement from being used again.
     pub(crate) fn retire_statements(&self) {
         self.pool.era.fetch_max(self.connection.era + 1, Ordering::AcqRel);
@@ -137,6 +145,7 @@ impl Lease {
 
     /// Gives the connection back. Only for one that is known to be in no transaction.
     pub(crate) fn give_back(self) {
+        self.temp_tables().committed();
         if !self.connection.client.is_closed() && self.pool.is_of_this_era(&self.connection) {
             self.pool.free().push(self.connection);
         }
@@ -145,7 +154,10 @@ impl Lease {
     /// Ends the transaction, or the connection if the server does not answer soon.
     pub(crate) async fn roll_back(self, patience: Duration) {
         match tokio::time::timeout(patience, self.client().batch_execute("ROLLBACK")).await {
-            Ok(Ok(())) => self.give_back(),
+            Ok(Ok(())) => {
+                self.temp_tables().rolled_back();
+                self.give_back();
+            }
             Ok(Err(_)) => {}
             Err(_) => self.pool.connector.cancel(self.client()).await,
         }

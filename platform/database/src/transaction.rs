@@ -1,6 +1,8 @@
-//! The second door: transactions on exclusive connections. How they end is in `transaction/commit.rs`.
+//! The second door: transactions on exclusive connections. How they end is in `transaction/commit.rs`, how many rows at
+//! once are written in `transaction/copy.rs`.
 
 mod commit;
+mod copy;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;

@@ -135,6 +135,16 @@ mod tests {
         ] {
             assert_eq!(role.as_str().parse::<SystemRole>(), Ok(role));
         }
-        assert!("Platform Admin".parse::<SystemRole>().is_err());
+        for name in [
+            "Platform Admin",
+            "PLATFORM_ADMIN",
+            "Owner",
+            " owner",
+            "owner ",
+            "owner\0",
+            "",
+        ] {
+            assert!(name.parse::<SystemRole>().is_err(), "{name:?}");
+        }
     }
 }

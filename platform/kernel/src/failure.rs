@@ -23,6 +23,8 @@ pub enum Kind {
     Conflict,
     /// A precondition that the caller named does not hold.
     PreconditionFailed,
+    /// The caller has to name a precondition and named none.
+    PreconditionRequired,
     /// More than is accepted.
     TooLarge,
     /// Not in a form that is understood.
@@ -66,6 +68,22 @@ impl FieldError {
     }
 }
 
+/// How much of something a caller may have, and how much of it is left: the fields of `RateLimit-Policy` and `RateLimit`
+/// (draft-ietf-httpapi-ratelimit-headers).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The name of the limit, a token: `login`.
+    pub policy: &'static str,
+    /// How many are allowed in a window.
+    pub quota: u32,
+    /// How long a window is.
+    pub window_seconds: u32,
+    /// How many are left.
+    pub remaining: u32,
+    /// In how many seconds there are more.
+    pub reset_seconds: u32,
+}
+
 /// An error of a verb: it knows its kind and its stable code.
 pub trait Failure: Error + Send + Sync + 'static {
     /// What sort of failure it is.
@@ -82,6 +100,11 @@ pub trait Failure: Error + Send + Sync + 'static {
     /// After how many seconds it makes sense to try again.
     fn retry_after(&self) -> Option<u32> {
         matches!(self.kind(), Kind::Unavailable | Kind::DeadlineExceeded).then_some(1)
+    }
+
+    /// The limit that was met, where it may be told.
+    fn limits(&self) -> Option<Limits> {
+        None
     }
 
     /// What a stranger may read. The text of our own faults stays inside.

@@ -59,10 +59,13 @@ impl Cursor {
         self.0
     }
 
-    /// Reads what `Display` wrote.
+    /// Reads what `Display` wrote, and no other spelling of it.
+    ///
+    /// There is no signature: a cursor is a place in a list of what its reader may see, and says nothing of who may see it.
     pub fn parse(text: &str) -> Result<Self, InvalidCursor> {
         let hex = text.strip_prefix("c1").ok_or(InvalidCursor)?;
-        if hex.len() != 32 {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if hex.len() != 32 || !hex.bytes().all(is_digit) {
             return Err(InvalidCursor);
         }
         Uuid::try_parse(hex).map(Self).map_err(|_| InvalidCursor)
@@ -118,6 +121,8 @@ impl<T> Page<T> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -126,6 +131,43 @@ mod tests {
         assert_eq!(Cursor::parse(&Cursor::after(id).to_string()), Ok(Cursor(id)));
         for rubbish in ["", "c1", "x", "c1zz", "00000000-0000-0000-0000-000000000000"] {
             assert_eq!(Cursor::parse(rubbish), Err(InvalidCursor));
+        }
+    }
+
+    proptest! {
+        /// With any byte changed, left out or put in, a cursor is none, or the one cursor of another place.
+        #[test]
+        fn any_byte_changed_and_it_is_another_place_or_none(
+            id in any::<u128>(), at in any::<prop::sample::Index>(), to in any::<char>(), change in 0..3,
+        ) {
+            let cursor = Cursor::after(Uuid::from_u128(id));
+            let written = cursor.to_string();
+            prop_assert_eq!(Cursor::parse(&written), Ok(cursor));
+            let mut letters: Vec<char> = written.chars().collect();
+            let at = at.index(letters.len());
+            match change {
+                0 => letters[at] = to,
+                1 => letters.insert(at, to),
+                _ => drop(letters.remove(at)),
+            }
+            let changed: String = letters.into_iter().collect();
+            match Cursor::parse(&changed) {
+                Ok(other) => {
+                    prop_assert_eq!(other.to_string(), changed.clone());
+                    prop_assert_eq!(other == cursor, changed == written);
+                    prop_assert!(change == 0 && (at >= 2 || changed == written), "{} is longer or shorter, or of another kind", changed);
+                }
+                Err(InvalidCursor) => prop_assert_ne!(changed, written),
+            }
+        }
+
+        #[test]
+        fn rubbish_is_no_cursor(text in "\\PC{0,40}", shaped in "c[0-9][0-9a-fA-F-]{30,38}") {
+            for text in [text, shaped] {
+                if let Ok(cursor) = Cursor::parse(&text) {
+                    prop_assert_eq!(cursor.to_string(), text);
+                }
+            }
         }
     }
 

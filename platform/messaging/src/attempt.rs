@@ -139,7 +139,10 @@ impl Attempt {
                 Unconsumed::Permanent(_) => Outcome::Refused(text),
             };
         }
-        match tx.commit().await {
+        plaza_telemetry::crash::point("consumer.applied");
+        let committed = tx.commit().await;
+        plaza_telemetry::crash::point("consumer.committed");
+        match committed {
             Ok(()) if fresh => Outcome::Done,
             Ok(()) => Outcome::Repeated,
             Err(error) => Outcome::Failed(error_text::chain(&error)),

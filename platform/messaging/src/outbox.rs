@@ -38,6 +38,7 @@ pub async fn append<E: Event>(tx: &Transaction, clock: &Clock, event: &E) -> Res
         clock.now(),
     );
     tx.execute(&APPEND, params).await?;
+    plaza_telemetry::crash::point("outbox.appended");
     tx.signal_on_commit(SIGNAL);
     Ok(id)
 }

@@ -111,6 +111,9 @@ impl Relay {
         // They last as long as the publication.
         let spans: Vec<Span> = batch.iter_mut().filter_map(publishing).collect();
         let answers = self.publish(&batch, lease_ends).await;
+        if !batch.is_empty() {
+            plaza_telemetry::crash::point("relay.published");
+        }
         drop(spans);
         self.settle(epoch, Settlement::of(&ids, &batch, answers)).await
     }

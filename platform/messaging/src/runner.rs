@@ -8,7 +8,7 @@
 //! out and the event is claimed again. A later event of a key is never claimed while an earlier one is queued, so the
 //! order per key holds across processes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use plaza_database::{Database, DatabaseError};
@@ -95,28 +95,33 @@ impl Runner {
         }
     }
 
-    /// Claims for every free place, and again while a long queue of few keys may hide others.
+    /// Claims for every free place: again while a long queue of few keys may hide others, and for those consumers that there
+    /// was no place for as long as there are more consumers than places and some have nothing to do.
     async fn fill(&self, underway: &mut Underway) -> Result<(), DatabaseError> {
+        let mut idle = HashSet::new();
         loop {
-            let places = self.free_places(underway);
+            let places = self.free_places(underway, &idle);
             if places.is_empty() {
                 return Ok(());
             }
             let claimed = delivery_queue::claim(&self.database, &places, self.settings.lease).await?;
             self.remember_turns(&claimed);
-            let crowded = claimed.iter().any(|one| one.crowded);
+            for free in &places {
+                let of_one = || claimed.iter().filter(|one| one.consumer == free.consumer);
+                let all = i32::try_from(of_one().count()).is_ok_and(|count| count >= free.places);
+                if !all && !of_one().any(|one| one.crowded) {
+                    idle.insert(free.consumer);
+                }
+            }
             for one in claimed {
                 self.begin(one, underway);
-            }
-            if !crowded {
-                return Ok(());
             }
         }
     }
 
     /// How many deliveries each consumer may claim. Shares the free places out, and leaves at least one to the other
     /// consumers.
-    fn free_places(&self, underway: &Underway) -> Vec<Free> {
+    fn free_places(&self, underway: &Underway, idle: &HashSet<&'static str>) -> Vec<Free> {
         let names: Vec<&'static str> = self.subscriptions.names().map(|(consumer, _)| consumer).collect();
         let all = self.settings.concurrency.max(1);
         let most = self.settings.most_of_one(names.len());
@@ -125,6 +130,7 @@ impl Runner {
         // The consumer with the least underway comes first, so that no one is always last.
         let mut waiting: Vec<(usize, &'static str)> =
             names.iter().map(|name| (underway.of(name), *name)).collect();
+        waiting.retain(|(_, name)| !idle.contains(name));
         waiting.sort_by_key(|(busy, _)| *busy);
         for (at, (busy, name)) in waiting.iter().enumerate() {
             let share = free.div_ceil(waiting.len() - at).min(most.saturating_sub(*busy));

@@ -16,7 +16,7 @@ pub(crate) const NOT_TRUSTED: &str = "CALLER_NOT_TRUSTED";
 /// More than this does not travel: HTTP/2 header lists are bounded.
 const MOST_FIELD_BYTES: usize = 4096;
 
-const KINDS: [(Kind, &str, Code); 13] = [
+const KINDS: [(Kind, &str, Code); 14] = [
     (Kind::Malformed, "malformed", Code::InvalidArgument),
     (Kind::Invalid, "invalid", Code::InvalidArgument),
     (Kind::Unauthenticated, "unauthenticated", Code::Unauthenticated),
@@ -26,6 +26,11 @@ const KINDS: [(Kind, &str, Code); 13] = [
     (
         Kind::PreconditionFailed,
         "precondition_failed",
+        Code::FailedPrecondition,
+    ),
+    (
+        Kind::PreconditionRequired,
+        "precondition_required",
         Code::FailedPrecondition,
     ),
     (Kind::TooLarge, "too_large", Code::ResourceExhausted),

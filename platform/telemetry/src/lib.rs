@@ -1,7 +1,8 @@
 //! Telemetry: what the process tells its operator.
 //!
 //! Offers     [`init`] (logs to stderr, traces, metrics), [`trace`] (which trace the work at hand belongs to),
-//!            [`Telemetry::render`] (the text of `/metrics`), [`Telemetry::shutdown`], [`VERSION`]
+//!            [`Telemetry::render`] (the text of `/metrics`), [`Telemetry::shutdown`], [`VERSION`], [`crash`] (where tests
+//!            make a process die)
 //! Needs      nothing of Plaza
 //!
 //! Request spans are made by `platform/web`; every line logged inside one carries its fields (`request_id`, …) and the
@@ -9,6 +10,7 @@
 //! Metrics are recorded anywhere with the `metrics` macros. A histogram whose name ends in `_seconds` gets the
 //! buckets of [`LATENCY_BUCKETS`], so label values must come from a small fixed set.
 
+pub mod crash;
 mod export;
 mod logs;
 mod metrics_text;

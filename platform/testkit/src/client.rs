@@ -90,24 +90,7 @@ impl Client {
         content: &[u8],
         texts: &[(&str, &str)],
     ) -> Reply {
-        const BOUNDARY: &str = "plaza-testkit-boundary-7f3a9c";
-        let mut body = Vec::new();
-        for (name, text) in texts {
-            let part =
-                format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n");
-            body.extend_from_slice(part.as_bytes());
-        }
-        let disposition = format!("form-data; name=\"file\"; filename=\"{file_name}\"");
-        let head =
-            format!("--{BOUNDARY}\r\nContent-Disposition: {disposition}\r\nContent-Type: text/csv\r\n\r\n");
-        body.extend_from_slice(head.as_bytes());
-        body.extend_from_slice(content);
-        body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
-        let mut request = request(Method::POST, path, Body::from(body));
-        let form =
-            header::HeaderValue::from_static("multipart/form-data; boundary=plaza-testkit-boundary-7f3a9c");
-        request.headers_mut().insert(header::CONTENT_TYPE, form);
-        self.send(request).await
+        self.send(upload(path, file_name, content, texts)).await
     }
 
     /// Sends any request. Extensions that the test set itself are kept.
@@ -135,6 +118,30 @@ impl Client {
             body,
         }
     }
+}
+
+/// A POST of a file and texts as `multipart/form-data`, to which headers may be added.
+pub fn upload(path: &str, file_name: &str, content: &[u8], texts: &[(&str, &str)]) -> Request<Body> {
+    const BOUNDARY: &str = "plaza-testkit-boundary-7f3a9c";
+    let mut body = Vec::new();
+    for (name, text) in texts {
+        let part =
+            format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n");
+        body.extend_from_slice(part.as_bytes());
+    }
+    let disposition = format!("form-data; name=\"file\"; filename=\"{file_name}\"");
+    let head =
+        format!("--{BOUNDARY}\r\nContent-Disposition: {disposition}\r\nContent-Type: text/csv\r\n\r\n");
+    body.extend_from_slice(head.as_bytes());
+    body.extend_from_slice(content);
+    body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
+    let length = header::HeaderValue::from(body.len());
+    let mut request = request(Method::POST, path, Body::from(body));
+    let form =
+        header::HeaderValue::from_static("multipart/form-data; boundary=plaza-testkit-boundary-7f3a9c");
+    request.headers_mut().insert(header::CONTENT_TYPE, form);
+    request.headers_mut().insert(header::CONTENT_LENGTH, length);
+    request
 }
 
 fn request(method: Method, path: &str, body: Body) -> Request<Body> {

@@ -3,8 +3,8 @@
 //! Owns       the shared test cluster in `target/testdb` and the shared broker in `target/testmq`
 //! Offers     [`TestDatabase`] (a clone of a migrated template), [`rabbitmq`] (a virtual host, or a broker to kill),
 //!            [`Mounted`] (one service's routes without a socket), [`callers`], [`Permit`], [`settle`], [`eventually`],
-//!            one-line catalogue tests; what stands around Plaza: [`fault_proxy`], [`haproxy`], [`otlp`], [`python`];
-//!            [`RoundTrips`]
+//!            one-line catalogue tests; what stands around Plaza: [`fault_proxy`], [`haproxy`], [`otlp`], [`python`], [`smtp`];
+//!            [`RoundTrips`]; [`forge`]
 //! Needs      `kernel`, `crypto`, `database`, `messaging`, `web`; no service, and names none
 //!
 //! A service's test:
@@ -24,6 +24,7 @@ pub mod cluster;
 mod connect;
 mod eventually;
 pub mod fault_proxy;
+pub mod forge;
 pub mod haproxy;
 mod logs;
 mod marked;
@@ -38,11 +39,12 @@ pub mod rabbitmq;
 mod round_trips;
 mod settle;
 mod shared_folder;
+pub mod smtp;
 mod template;
 mod test_database;
 mod unhandled;
 
-pub use client::{Client, Mounted, Reply};
+pub use client::{Client, Mounted, Reply, upload};
 pub use eventually::eventually;
 pub use logs::show_logs;
 pub use permit::Permit;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use axum::Router;
@@ -72,6 +72,7 @@ struct Shared {
     behaviour: watch::Sender<Behaviour>,
     requests: watch::Sender<u64>,
     spans: watch::Sender<Vec<Span>>,
+    bodies: Mutex<Vec<Bytes>>,
 }
 
 impl Collector {
@@ -93,6 +94,7 @@ impl Collector {
             behaviour: watch::Sender::new(Behaviour::Accept),
             requests: watch::Sender::new(0),
             spans: watch::Sender::default(),
+            bodies: Mutex::default(),
         });
         let router = Router::new()
             .route("/v1/traces", post(take))
@@ -132,6 +134,12 @@ impl Collector {
     /// All spans so far, in the order in which they came.
     pub fn spans(&self) -> Vec<Span> {
         self.shared.spans.borrow().clone()
+    }
+
+    /// What was sent, as it was sent: more than is in [`Collector::spans`].
+    pub fn bodies(&self) -> Vec<Bytes> {
+        let bodies = self.shared.bodies.lock();
+        bodies.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The spans of one trace, by start.
@@ -198,9 +206,14 @@ async fn take(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
     if content_type.is_none_or(|value| value != PROTOBUF) {
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
     }
-    let Ok(request) = ExportTraceServiceRequest::decode(body) else {
+    let Ok(request) = ExportTraceServiceRequest::decode(body.clone()) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
+    shared
+        .bodies
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(body);
     let new = spans(request);
     shared.spans.send_modify(|spans| spans.extend(new));
     let answer = ExportTraceServiceResponse::default().encode_to_vec();

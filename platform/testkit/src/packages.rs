@@ -16,19 +16,24 @@ pub fn missing() -> Vec<&'static str> {
         .filter_map(|(program, package, folder)| programs::find(program, package, &[folder]).err())
         .map(|missing| missing.package)
         .collect();
-    if !has_pika() {
-        missing.push("python3-pika");
-    }
+    let modules = [
+        ("pika", "python3-pika"),
+        ("aiosmtpd", "python3-aiosmtpd"),
+        ("ensurepip", "python3-venv"),
+    ];
+    let absent = modules.into_iter().filter(|(module, _)| !has(module));
+    missing.extend(absent.map(|(_, package)| package));
     missing
 }
 
-/// Whether the Python that `python.rs` runs has the client of RabbitMQ.
-fn has_pika() -> bool {
+/// Whether the Python that `python.rs` runs has a module: the client of RabbitMQ, a receiver of mails, what makes virtual
+/// environments.
+fn has(module: &str) -> bool {
     let Ok(python) = programs::find("python3", "python3", &["/usr/bin"]) else {
         return false;
     };
     Command::new(python)
-        .args(["-I", "-c", "import pika"])
+        .args(["-I", "-c", &format!("import {module}")])
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .status()

@@ -3,12 +3,14 @@
 
 use std::any::TypeId;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use http::Extensions;
 use plaza_kernel::{Caller, Kind, Permission, PermissionSet, SystemRole, TenantId};
 
 use crate::ApiError;
+use crate::event_stream::ASKED_EVERY;
 
 /// Where the permissions of a member come from: `access`, through its cached client.
 pub trait PermissionSource: Send + Sync + 'static {
@@ -90,6 +92,8 @@ pub struct Owner;
 pub struct PlatformAdmin;
 /// The owner of a tenant or who runs the platform; the handler compares the tenant.
 pub struct OwnerOrPlatformAdmin;
+/// Who may inside their own tenant, or who runs the platform; the handler compares the tenant.
+pub struct MayOrPlatformAdmin<P: Permission>(PhantomData<P>);
 /// Other programs of Plaza, on the internal listener only.
 pub struct Internal;
 /// Owners, and members whose roles grant the permission.
@@ -188,6 +192,21 @@ impl<P: Permission> Rule for May<P> {
     }
 }
 
+impl<P: Permission> Rule for MayOrPlatformAdmin<P> {
+    const NEEDS_PERMISSIONS: bool = true;
+
+    fn text() -> RuleText {
+        RuleText::authenticated(format!("{}.{}_or_platform_admin", P::MENU, P::ACTION))
+    }
+
+    fn decide(caller: Option<&Caller>, permissions: &PermissionSet) -> Result<(), Denied> {
+        match caller {
+            Some(caller) if caller.is_platform_admin() => Ok(()),
+            other => May::<P>::decide(other, permissions),
+        }
+    }
+}
+
 fn allow_known(caller: Option<&Caller>, may: impl FnOnce(&Caller) -> bool) -> Result<(), Denied> {
     let caller = caller.ok_or(Denied::Unauthenticated)?;
     if may(caller) {
@@ -212,7 +231,7 @@ pub(crate) struct RuleValue {
     pub(crate) id: TypeId,
     pub(crate) text: fn() -> RuleText,
     pub(crate) internal: bool,
-    needs_permissions: bool,
+    pub(crate) needs_permissions: bool,
     decide: fn(Option<&Caller>, &PermissionSet) -> Result<(), Denied>,
 }
 
@@ -240,6 +259,18 @@ impl RuleValue {
         let permissions = self.permissions(caller, source).await?;
         (self.decide)(caller, &permissions)?;
         Ok(caller.cloned())
+    }
+
+    /// Waits until the rule does not hold for the caller any more, or that is not known.
+    pub(crate) async fn lost(self, caller: Option<Caller>, source: Arc<dyn PermissionSource>) {
+        loop {
+            tokio::time::sleep(ASKED_EVERY).await;
+            let permissions = self.permissions(caller.as_ref(), &*source).await;
+            let holds = permissions.is_ok_and(|set| (self.decide)(caller.as_ref(), &set).is_ok());
+            if !holds {
+                return;
+            }
+        }
     }
 
     async fn permissions(

@@ -1,7 +1,7 @@
 //! Strict extractors: what does not parse answers a problem with a stable code, never plain text.
 
 mod fields;
-mod json;
+pub(crate) mod json;
 mod multipart;
 mod paging;
 mod query;

@@ -8,15 +8,15 @@ use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::{BoxFuture, FutureExt};
-use http::header;
+use http::{HeaderMap, HeaderValue, header};
 use http_body::Body as _;
-use plaza_kernel::Kind;
+use plaza_kernel::{Caller, Kind};
 use tower::{Layer, Service};
 
 use crate::access::RuleValue;
 use crate::body::{Counted, TooLarge, Waiting};
 use crate::granted::Proof;
-use crate::{ApiError, PermissionSource, RouteLimits};
+use crate::{ApiError, PermissionSource, RouteLimits, event_stream};
 
 /// The template of the route that answered (`/api/v1/broadcast/campaigns/{id}`). The gate leaves it in the
 /// extensions of the response, for the access log and the metrics; who answers without a gate may do so too.
@@ -60,13 +60,23 @@ impl Gate {
     where
         S: Service<Request, Response = Response, Error = Infallible>,
     {
-        // A declared length that is too long is refused before anything is asked or read.
+        // What cannot be accepted whatever it says is refused before anything is asked or read.
+        refuse_compressed(request.headers())?;
         self.refuse_declared_length(&request)?;
         // Access is decided before the body is read: a stranger cannot make us hold one.
-        self.admit(&mut request).await?;
+        let caller = self.admit(&mut request).await?;
         // What then streams in is counted, because lengths lie and chunks declare none.
         let Ok(response) = handler.call(self.counted(request, waiting)).await;
-        Ok(response)
+        Ok(self.watched(caller, response))
+    }
+
+    /// A stream goes on as long as its listener is granted what it took to begin it. What takes no permission follows from
+    /// the session, which is the gateway's to watch.
+    fn watched(&self, caller: Option<Caller>, response: Response) -> Response {
+        if !self.rule.needs_permissions {
+            return response;
+        }
+        event_stream::ends_with(response, || self.rule.lost(caller, Arc::clone(&self.permissions)))
     }
 
     fn refuse_declared_length(&self, request: &Request) -> Result<(), ApiError> {
@@ -87,14 +97,17 @@ impl Gate {
         }
     }
 
-    async fn admit(&self, request: &mut Request) -> Result<(), ApiError> {
+    /// Who asks, if known, and may.
+    async fn admit(&self, request: &mut Request) -> Result<Option<Caller>, ApiError> {
         #[cfg(debug_assertions)]
         if request.extensions().get::<crate::granted::Probe>().is_some() {
-            return Ok(());
+            return Ok(None);
         }
         let caller = self.rule.admit(request.extensions(), &*self.permissions).await?;
-        request.extensions_mut().insert(Proof::new(&self.rule, caller));
-        Ok(())
+        request
+            .extensions_mut()
+            .insert(Proof::new(&self.rule, caller.clone()));
+        Ok(caller)
     }
 
     fn counted(&self, mut request: Request, waiting: &Waiting) -> Request {
@@ -105,6 +118,19 @@ impl Gate {
         DefaultBodyLimit::disable().apply(&mut request);
         request.map(|body| Body::new(Counted::new(body, self.limits.body, waiting.clone())))
     }
+}
+
+/// Nobody here inflates bodies: a kilobyte could become a gigabyte. To read the bytes as if they were plain would be to guess.
+fn refuse_compressed(headers: &HeaderMap) -> Result<(), ApiError> {
+    let plain = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    if headers.get_all(header::CONTENT_ENCODING).iter().all(plain) {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        Kind::UnsupportedMedia,
+        "UNSUPPORTED_MEDIA_TYPE",
+        "bodies are taken as they are, without a `Content-Encoding`",
+    ))
 }
 
 fn too_slow() -> ApiError {

@@ -5,10 +5,13 @@ use std::marker::PhantomData;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use plaza_kernel::{Caller, Kind, TenantId};
+use plaza_kernel::{Caller, Kind, Permission, TenantId};
 
 use crate::access::RuleValue;
-use crate::{ApiError, Authenticated, InTenant, OwnerOrPlatformAdmin, PlatformAdmin, Rule, RuleText};
+use crate::{
+    ApiError, Authenticated, InTenant, MayOrPlatformAdmin, OwnerOrPlatformAdmin, PlatformAdmin, Rule,
+    RuleText,
+};
 
 /// Proof that the rule `R` of this route held for this request. Only the layer that decides makes one.
 ///
@@ -71,6 +74,13 @@ impl Granted<PlatformAdmin> {
 }
 
 impl Granted<OwnerOrPlatformAdmin> {
+    /// Who asks: of a tenant, or of the platform.
+    pub fn caller(&self) -> &Caller {
+        self.held()
+    }
+}
+
+impl<P: Permission> Granted<MayOrPlatformAdmin<P>> {
     /// Who asks: of a tenant, or of the platform.
     pub fn caller(&self) -> &Caller {
         self.held()

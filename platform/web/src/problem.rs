@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
-use plaza_kernel::{Failure, FieldError, Kind};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use plaza_kernel::{Failure, FieldError, Kind, Limits};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -73,6 +73,12 @@ impl Problem {
 #[derive(Clone)]
 pub(crate) struct Carried(pub(crate) Arc<Problem>);
 
+/// The code of the problem that a response carries on its way to the outermost layer; None if it carries none.
+pub fn code_of(response: &Response) -> Option<&str> {
+    let Carried(problem) = response.extensions().get()?;
+    Some(&problem.code)
+}
+
 /// An error on its way out. Every [`Failure`] becomes one with `?`.
 #[derive(Debug)]
 pub struct ApiError {
@@ -81,6 +87,8 @@ pub struct ApiError {
     text: String,
     fields: Vec<FieldError>,
     retry_after: Option<u32>,
+    // Boxed: an error travels in many results, and hardly one has a limit.
+    limits: Option<Box<Limits>>,
     // For the two statuses that no kind has: 405 and 408.
     status: Option<StatusCode>,
     // What the log may know and a stranger may not.
@@ -104,6 +112,7 @@ impl ApiError {
             text,
             fields: Vec::new(),
             retry_after,
+            limits: None,
             status: None,
             source,
         }
@@ -205,6 +214,7 @@ pub fn status(kind: Kind) -> StatusCode {
         Kind::NotFound => StatusCode::NOT_FOUND,
         Kind::Conflict => StatusCode::CONFLICT,
         Kind::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        Kind::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Kind::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Kind::Throttled => StatusCode::TOO_MANY_REQUESTS,
@@ -221,6 +231,7 @@ impl<E: Failure> From<E> for ApiError {
             text: error.public_text(),
             fields: error.fields(),
             retry_after: error.retry_after(),
+            limits: error.limits().map(Box::new),
             status: None,
             source: error
                 .kind()
@@ -245,8 +256,38 @@ impl IntoResponse for ApiError {
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if let Some(limits) = &self.limits {
+            tell(headers, limits);
+        }
         response.extensions_mut().insert(Carried(Arc::new(problem)));
         response
+    }
+}
+
+/// `RateLimit-Policy: "login";q=10;w=60` and `RateLimit: "login";r=0;t=6`.
+fn tell(headers: &mut HeaderMap, limits: &Limits) {
+    let Limits {
+        policy,
+        quota,
+        window_seconds,
+        remaining,
+        reset_seconds,
+    } = limits;
+    let told = [
+        (
+            "ratelimit-policy",
+            format!("\"{policy}\";q={quota};w={window_seconds}"),
+        ),
+        (
+            "ratelimit",
+            format!("\"{policy}\";r={remaining};t={reset_seconds}"),
+        ),
+    ];
+    for (name, value) in told {
+        // A name of ours that is no header text would be a mistake in our sources; the status still tells.
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
     }
 }
 
@@ -266,6 +307,23 @@ impl utoipa::IntoResponses for ApiErrors {
             ("429", "Too often; see `Retry-After`."),
             ("503", "Busy, away or too slow; see `Retry-After`."),
             ("default", "Any other problem."),
+        ];
+        DOCUMENTED
+            .into_iter()
+            .map(|(status, text)| (status.to_owned(), documented(text).into()))
+            .collect()
+    }
+}
+
+/// What an operation that reads `If-Match` documents beside [`ApiErrors`].
+pub struct PreconditionErrors;
+
+impl utoipa::IntoResponses for PreconditionErrors {
+    fn responses()
+    -> std::collections::BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::response::Response>> {
+        const DOCUMENTED: [(&str, &str); 2] = [
+            ("412", "It is not in the version that `If-Match` names."),
+            ("428", "`If-Match` is required here."),
         ];
         DOCUMENTED
             .into_iter()

@@ -8,6 +8,8 @@ pub(crate) mod store;
 use plaza_contracts::permissions::CATALOGUE;
 use plaza_kernel::{Caller, PermissionSet, SystemRole};
 
+use crate::roles::Template;
+
 /// All permissions of a member at one version of the tenant's grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grants {
@@ -32,6 +34,22 @@ pub(crate) fn set_of<'a>(names: impl IntoIterator<Item = &'a str>) -> Permission
         .filter_map(|name| name.split_once('.'))
         .filter_map(|(menu, action)| bit(menu, action))
         .fold(PermissionSet::none(), PermissionSet::with)
+}
+
+/// What roles grant in a tenant: those of its own by what was stored with them, default roles by what the program says.
+/// Nothing is granted in a product area that the tenant does not have.
+pub(crate) fn granted<'a>(
+    own: impl IntoIterator<Item = &'a str>,
+    templates: impl IntoIterator<Item = Template>,
+    menus: &[String],
+) -> PermissionSet {
+    let own = set_of(own);
+    let sets: Vec<PermissionSet> = templates.into_iter().map(Template::permissions).collect();
+    CATALOGUE
+        .iter()
+        .filter(|entry| menus.iter().any(|menu| menu == entry.menu))
+        .filter(|entry| own.contains(entry.bit) || sets.iter().any(|set| set.contains(entry.bit)))
+        .fold(PermissionSet::none(), |set, entry| set.with(entry.bit))
 }
 
 /// The permissions of a set as `menu.action`, in the catalogue's order.
@@ -73,5 +91,21 @@ mod tests {
     fn names_become_bits_and_unknown_names_nothing() {
         let set = set_of(["users.view", "no.such", "rubbish", "logs.view"]);
         assert_eq!(set, PermissionSet::none().with(0).with(22));
+    }
+
+    #[test]
+    fn default_roles_grant_what_the_program_says_and_nothing_counts_where_the_menu_is_off() {
+        let menus: Vec<String> = ["campaigns", "logs"].map(str::to_owned).into();
+        let set = granted(["logs.view", "users.view"], [Template::Viewer], &menus);
+        assert_eq!(names(&set), ["campaigns.view", "logs.view"]);
+        let set = granted([], [Template::Administrator], &menus);
+        assert_eq!(
+            names(&set),
+            names(&everything())
+                .into_iter()
+                .filter(|name| name.starts_with("campaigns.") || name.starts_with("logs."))
+                .collect::<Vec<_>>()
+        );
+        assert_eq!(granted([], Template::ALL, &[]), PermissionSet::none());
     }
 }

@@ -1,19 +1,25 @@
 //! Access: what the members of a tenant may do.
 //!
 //! Owns       schema `access`: menus, roles, role_permissions, assignments, versions
-//! Offers     HTTP `/api/v1/admin/{roles,menus}` and `/api/v1/auth/{roles,permissions}`, gRPC `plaza.access.v1`
-//!            (`Access`, `Roles`)
-//! Consumes   `tenant.created` (default roles and menus), `user.registered` (the first role of a member)
-//! Needs      `Identity` and `Tenancy`, through `contracts`, for explanations only: a check needs nobody
+//! Offers     HTTP `/api/v1/admin/{roles,menus,audit}` and `/api/v1/auth/{roles,permissions}`, `/api/v1/auth/internal/roles` for
+//!            other services, gRPC `plaza.access.v1` (`Access`, `Roles`)
+//! Consumes   `tenant.created` (default roles and menus), `user.registered` (the first role of a member),
+//!            `identity.member.role_changed` (who owns the tenant no more is as a new member), `identity.member.removed` (their
+//!            roles go)
+//! Needs      `Identity` and `Tenancy`, through `contracts`, for explanations and to turn menus on and off: a check needs
+//!            nobody; `Audit` of every service, to put together who did what
 //!
 //! The check itself is not here: it is a bit test in every process (`contracts/src/access.rs`). Here is what it asks.
 //! Read `grants.rs` first, then `roles/provision.rs`.
 
+mod audit;
 mod consumers;
 mod grants;
+mod menus;
 mod roles;
 mod routes;
 mod rpc;
+mod trail;
 
 use std::sync::Arc;
 
@@ -41,12 +47,16 @@ struct Inner {
     cached: Permissions,
     identity: IdentityClient<Transport>,
     tenancy: TenancyClient<Transport>,
+    /// The audits of all services.
+    sources: trail::Sources,
     clock: Clock,
 }
 
 /// The schema and its migrations.
 pub fn schema() -> Schema {
-    Schema::new(ACCESS, migrations!["V20261120110000__roles"])
+    let own = migrations!["V20261120110000__roles", "V20261122110000__versions_and_menus"];
+    Schema::new(ACCESS, own)
+        .with(plaza_audit::migrations())
         .with(plaza_messaging::migrations())
         .with(plaza_schedule::migrations())
 }
@@ -57,12 +67,14 @@ impl Access {
     pub fn new(database: Database, cached: Permissions, directory: &Directory, clock: Clock) -> Self {
         let identity = IdentityClient::new(directory.transport(IDENTITY));
         let tenancy = TenancyClient::new(directory.transport(TENANCY));
+        let sources = trail::Sources::new(database.clone(), clock.clone(), directory);
         Self {
             inner: Arc::new(Inner {
                 database,
                 cached,
                 identity,
                 tenancy,
+                sources,
                 clock,
             }),
         }
@@ -92,5 +104,7 @@ impl Access {
         Subscriptions::new()
             .with(consumers::ProvisionRoles { clock: clock.clone() })
             .with(consumers::GiveFirstRole { clock: clock.clone() })
+            .with(consumers::FollowRole { clock: clock.clone() })
+            .with(consumers::ForgetMember)
     }
 }

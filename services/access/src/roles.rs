@@ -3,12 +3,19 @@
 pub(crate) mod assign;
 pub(crate) mod create;
 pub(crate) mod http;
+pub(crate) mod internal;
+mod name;
+mod parse;
 pub(crate) mod provision;
 pub(crate) mod store;
+pub(crate) mod update;
 
 use chrono::{DateTime, Utc};
 use plaza_contracts::permissions::{CATALOGUE, CatalogueEntry};
 use plaza_kernel::PermissionSet;
+use plaza_web::Version;
+
+pub(crate) use name::{NotAName, RoleName};
 
 plaza_kernel::typed_id!(
     /// A role of a tenant.
@@ -22,16 +29,21 @@ pub(crate) struct Role {
     pub(crate) name: RoleName,
     /// The default role it was made from, if it was.
     pub(crate) template: Option<Template>,
+    /// Of a default role those of its template, whatever was stored with it.
     pub(crate) permissions: PermissionSet,
+    pub(crate) version: Version,
     pub(crate) created_at: DateTime<Utc>,
+    /// When it was changed last, if it was.
+    pub(crate) updated_at: Option<DateTime<Utc>>,
 }
 
-/// The roles that every tenant starts with.
+/// The roles that every tenant starts with. What they grant is decided here, not where they are stored: a permission that
+/// is new in the catalogue reaches the default roles of every tenant with the program that knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Template {
     /// Everything.
     Administrator,
-    /// Makes and sends campaigns.
+    /// Makes and sends campaigns, writes single messages and answers people.
     Editor,
     /// Sees campaigns and templates, but nobody's number: what a new member gets.
     Viewer,
@@ -48,6 +60,11 @@ impl Template {
             Self::Editor => "editor",
             Self::Viewer => "viewer",
         }
+    }
+
+    /// The default role of this name in the database.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|template| template.as_str() == name)
     }
 
     /// The name for people.
@@ -70,90 +87,13 @@ impl Template {
             Self::Administrator => true,
             Self::Editor => match entry.menu {
                 "campaigns" | "recipients" | "templates" | "logs" => entry.action != "delete",
+                "conversations" | "messages" => true,
                 "senders" | "suppressions" => entry.action == "view",
                 _ => false,
             },
-            // Numbers of people are nobody's business by default: neither recipients nor logs.
+            // Numbers of people are nobody's business by default: neither recipients nor logs nor conversations.
             Self::Viewer => matches!(entry.menu, "campaigns" | "templates") && entry.action == "view",
         }
-    }
-}
-
-/// A role's name: 1 to 60 printable characters, none that people would take for a system role.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RoleName {
-    text: String,
-    norm: String,
-}
-
-/// Names that sound like power over the platform or the whole tenant.
-const RESERVED: &[&str] = &[
-    "admin",
-    "member",
-    "owner",
-    "platform",
-    "platformadmin",
-    "platformadministrator",
-    "root",
-    "service",
-    "superadmin",
-    "superuser",
-    "system",
-];
-
-/// A text cannot be a role's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NotAName {
-    #[error("a name has 1 to 60 printable characters")]
-    Form,
-    #[error("this name is reserved")]
-    Reserved,
-}
-
-impl RoleName {
-    /// Reads a name.
-    pub(crate) fn parse(text: &str) -> Result<Self, NotAName> {
-        let text = text.trim();
-        let norm: String = text
-            .chars()
-            .filter(|c| c.is_alphanumeric())
-            .flat_map(char::to_lowercase)
-            .collect();
-        if norm.is_empty() || text.chars().count() > 60 || text.contains(char::is_control) {
-            return Err(NotAName::Form);
-        }
-        // Greek or Cyrillic letters among Latin ones are how a reserved name is imitated (`Plаtform Admin`).
-        let latin = norm.contains(|c: char| c.is_ascii_alphabetic());
-        let lookalike = norm.contains(|c: char| ('\u{370}'..='\u{52f}').contains(&c));
-        if (latin && lookalike) || RESERVED.contains(&norm.as_str()) {
-            return Err(NotAName::Reserved);
-        }
-        Ok(Self {
-            text: text.to_owned(),
-            norm,
-        })
-    }
-
-    /// A name that was parsed before it was stored, or is one of the templates'.
-    pub(crate) fn known(text: &str) -> Self {
-        let norm = text
-            .chars()
-            .filter(|c| c.is_alphanumeric())
-            .flat_map(char::to_lowercase)
-            .collect();
-        Self {
-            text: text.to_owned(),
-            norm,
-        }
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// As it is compared.
-    pub(crate) fn norm(&self) -> &str {
-        &self.norm
     }
 }
 
@@ -165,7 +105,10 @@ mod tests {
     fn a_viewer_sees_no_numbers() {
         let viewer = Template::Viewer.permissions();
         for entry in CATALOGUE {
-            if matches!(entry.menu, "recipients" | "logs" | "users") {
+            if matches!(
+                entry.menu,
+                "recipients" | "logs" | "users" | "conversations" | "audit"
+            ) {
                 assert!(!viewer.contains(entry.bit), "{}.{}", entry.menu, entry.action);
             }
         }
@@ -175,24 +118,5 @@ mod tests {
                 .includes(&Template::Editor.permissions())
         );
         assert!(Template::Editor.permissions().includes(&viewer));
-    }
-
-    #[test]
-    fn names_that_sound_like_power_are_refused() {
-        for name in [
-            "Platform Admin",
-            "platform-admin",
-            "OWNER",
-            " root ",
-            "Plаtform Admin",
-        ] {
-            assert_eq!(RoleName::parse(name), Err(NotAName::Reserved), "{name}");
-        }
-        for name in ["", "   ", "---", &"a".repeat(61), "a\u{0}b"] {
-            assert_eq!(RoleName::parse(name), Err(NotAName::Form), "{name:?}");
-        }
-        for name in ["Sales", "Vertrieb Süd", "менеджер", "セールス"] {
-            assert!(RoleName::parse(name).is_ok(), "{name}");
-        }
     }
 }

@@ -2,21 +2,37 @@
 //!
 //! `draft` → `planning` (every recipient gets one plan row, in batches) → `running` (notification sends) → `completed`;
 //! `failed` when planning failed again and again on our side. A campaign with nobody to send to goes from `planning` to
-//! `completed`.
+//! `completed`. A draft with a time to begin waits as `scheduled`.
+//!
+//! What is planned or running can be paused and called off. That takes two steps: `pausing`, `resuming` and `cancelling`
+//! say what was decided, and once notification knows it the campaign is `paused`, goes on, or is `cancelled`
+//! (`campaigns/moves.rs`). All transitions are in `campaigns/machine.rs`.
 
+pub mod change;
+pub(crate) mod claims;
 pub mod create;
+pub(crate) mod due;
+pub(crate) mod forecast;
 pub(crate) mod get;
 pub(crate) mod http;
+mod machine;
+pub(crate) mod moves;
 pub mod plan;
 mod planner;
+pub(crate) mod preview;
+pub(crate) mod progress;
+pub(crate) mod remove;
+pub(crate) mod report;
+pub mod retry;
 pub mod send;
 pub(crate) mod settle;
+pub(crate) mod steer;
 pub(crate) mod store;
+pub mod terms;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use plaza_contracts::events::CampaignStateChanged;
 use plaza_contracts::ids::{CampaignId, SenderId};
 use postgres_types::Json;
 use serde::{Deserialize, Serialize};
@@ -26,19 +42,52 @@ use crate::templates::{Category, Frozen};
 use crate::text_enum::text_enum;
 use crate::{ImportId, RecipientId, TemplateId};
 
+pub use machine::WrongState;
+
 text_enum! {
     /// How far a campaign is.
     pub enum CampaignState {
         /// Not sent yet.
         Draft = "draft",
+        /// Begins by itself at its time.
+        Scheduled = "scheduled",
         /// It is decided who gets a message.
         Planning = "planning",
         /// Messages are being sent.
         Running = "running",
+        /// It was decided to pause; messages may still leave.
+        Pausing = "pausing",
+        /// Nothing leaves until it is resumed.
+        Paused = "paused",
+        /// It was decided to go on.
+        Resuming = "resuming",
+        /// It was called off; messages may still leave.
+        Cancelling = "cancelling",
+        /// It was called off: nothing more is sent.
+        Cancelled = "cancelled",
         /// Nothing more will be sent.
         Completed = "completed",
         /// Planning was given up.
         Failed = "failed",
+    }
+}
+
+impl CampaignState {
+    /// Whether it stays so unless somebody asks for something.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Cancelled | Self::Completed | Self::Failed)
+    }
+}
+
+text_enum! {
+    /// What messages travel on.
+    #[derive(Default)]
+    pub enum Channel {
+        /// WhatsApp: a template that the provider knows.
+        #[default]
+        Whatsapp = "whatsapp",
+        /// SMS: the template's text.
+        Sms = "sms",
     }
 }
 
@@ -93,84 +142,26 @@ plaza_database::row! {
         pub(crate) name: String,
         pub(crate) template_id: TemplateId,
         pub(crate) sender_id: Option<SenderId>,
+        pub(crate) channel: Channel,
         pub(crate) class: Class,
         pub(crate) audience: Json<Audience>,
+        pub(crate) schedule_at: Option<DateTime<Utc>>,
+        pub(crate) expires_at: Option<DateTime<Utc>>,
         pub(crate) state: CampaignState,
+        pub(crate) state_reason: Option<String>,
+        /// What it goes on with after a pause: planning or running.
+        pub(crate) resumes: Option<CampaignState>,
+        /// Somebody is telling notification something about it right now.
+        pub(crate) moving: bool,
         pub(crate) planned: Json<BTreeMap<String, u64>>,
         pub(crate) frozen: Option<Json<Frozen>>,
         pub(crate) snapshot: Option<RecipientId>,
         pub(crate) cursor: Option<RecipientId>,
         pub(crate) shards: i32,
+        /// Rises with every change.
+        pub(crate) version: i64,
         pub(crate) created_at: DateTime<Utc>,
         pub(crate) updated_at: DateTime<Utc>,
-    }
-}
-
-/// The campaign is in a state that does not allow it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the campaign is {0}")]
-pub struct WrongState(pub CampaignState);
-
-impl StoredCampaign {
-    /// How many messages were planned.
-    pub(crate) fn to_send(&self) -> u64 {
-        self.planned.0.get("send").copied().unwrap_or_default()
-    }
-
-    /// Draft to planning.
-    pub(crate) fn send(
-        &mut self,
-        template: Frozen,
-        sender: SenderId,
-        snapshot: Option<RecipientId>,
-    ) -> Result<CampaignStateChanged, WrongState> {
-        if self.state != CampaignState::Draft {
-            return Err(WrongState(self.state));
-        }
-        self.frozen = Some(Json(template));
-        self.sender_id = Some(sender);
-        self.snapshot = snapshot;
-        Ok(self.enter(CampaignState::Planning))
-    }
-
-    /// Planning to running, or to completed when there is nobody to send to.
-    pub(crate) fn planned(&mut self) -> Result<CampaignStateChanged, WrongState> {
-        match (self.state, self.to_send()) {
-            (CampaignState::Planning, 0) => Ok(self.enter(CampaignState::Completed)),
-            (CampaignState::Planning, _) => Ok(self.enter(CampaignState::Running)),
-            (state, _) => Err(WrongState(state)),
-        }
-    }
-
-    /// Planning to failed.
-    pub(crate) fn give_up(&mut self) -> Result<CampaignStateChanged, WrongState> {
-        match self.state {
-            CampaignState::Planning => Ok(self.enter(CampaignState::Failed)),
-            state => Err(WrongState(state)),
-        }
-    }
-
-    /// Running to completed, if these counts of notification say so: it knows every planned message, and none of them
-    /// will be sent any more.
-    pub(crate) fn settle(&mut self, by_state: &BTreeMap<String, u64>) -> Option<CampaignStateChanged> {
-        let known = by_state
-            .values()
-            .fold(0, |sum: u64, count| sum.saturating_add(*count));
-        let is_open = ["queued", "leased", "unknown"]
-            .iter()
-            .any(|state| by_state.get(*state).is_some_and(|count| *count > 0));
-        let settled = self.state == CampaignState::Running && !is_open && known >= self.to_send();
-        settled.then(|| self.enter(CampaignState::Completed))
-    }
-
-    fn enter(&mut self, state: CampaignState) -> CampaignStateChanged {
-        let from = std::mem::replace(&mut self.state, state);
-        CampaignStateChanged {
-            campaign_id: self.id,
-            from: from.to_string(),
-            to: state.to_string(),
-            planned: self.planned.0.clone(),
-        }
     }
 }
 
@@ -183,16 +174,27 @@ pub struct Campaign {
     pub name: String,
     /// How far it is.
     pub state: CampaignState,
+    /// A code: why it came there without anybody's wish.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_reason: Option<String>,
     /// The template.
     pub template_id: TemplateId,
     /// The sender it goes out from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sender_id: Option<SenderId>,
+    /// What its messages travel on.
+    pub channel: Channel,
     /// What it is for.
     pub class: Class,
     /// Who is considered.
     pub audience: Audience,
-    /// Recipients by what was decided: `send`, `no_consent`, `suppressed`, `duplicate`, `no_phone`, `missing_value`.
+    /// When it begins by itself, once it was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule_at: Option<DateTime<Utc>>,
+    /// What has not left by then never does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Recipients by what was decided: `send`, or the reason why not, as in the plan.
     pub planned: BTreeMap<String, u64>,
     /// Messages by state, as notification knows them now.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,6 +202,8 @@ pub struct Campaign {
     /// Notification could not be asked: `counts` is absent for that reason.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub counts_unavailable: bool,
+    /// Rises with every change; `ETag` is `"v<version>"`.
+    pub version: i64,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it changed.
@@ -212,123 +216,20 @@ impl From<StoredCampaign> for Campaign {
             id: stored.id,
             name: stored.name,
             state: stored.state,
+            state_reason: stored.state_reason,
             template_id: stored.template_id,
             sender_id: stored.sender_id,
+            channel: stored.channel,
             class: stored.class,
             audience: stored.audience.0,
+            schedule_at: stored.schedule_at,
+            expires_at: stored.expires_at,
             planned: stored.planned.0,
             counts: None,
             counts_unavailable: false,
+            version: stored.version,
             created_at: stored.created_at,
             updated_at: stored.updated_at,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn campaign(state: CampaignState, to_send: u64) -> StoredCampaign {
-        let clock = plaza_kernel::Clock::system();
-        StoredCampaign {
-            id: CampaignId::generate(&clock),
-            name: "Spring".to_owned(),
-            template_id: TemplateId::generate(&clock),
-            sender_id: None,
-            class: Class::Marketing,
-            audience: Json(Audience::default()),
-            state,
-            planned: Json(BTreeMap::from([("send".to_owned(), to_send)])),
-            frozen: None,
-            snapshot: None,
-            cursor: None,
-            shards: 0,
-            created_at: clock.now(),
-            updated_at: clock.now(),
-        }
-    }
-
-    fn counts(of: &[(&str, u64)]) -> BTreeMap<String, u64> {
-        of.iter()
-            .map(|(state, count)| ((*state).to_owned(), *count))
-            .collect()
-    }
-
-    #[test]
-    fn only_a_draft_can_be_sent() {
-        use CampaignState::{Completed, Draft, Failed, Planning, Running};
-        let clock = plaza_kernel::Clock::system();
-        let template = || Frozen {
-            name: "t".to_owned(),
-            language: "en".to_owned(),
-            variables: vec![],
-        };
-        for state in [Planning, Running, Completed, Failed] {
-            let sent = campaign(state, 0).send(template(), SenderId::generate(&clock), None);
-            assert_eq!(sent, Err(WrongState(state)));
-        }
-        let mut draft = campaign(Draft, 0);
-        let changed = draft.send(template(), SenderId::generate(&clock), None).unwrap();
-        assert_eq!(
-            (changed.from.as_str(), changed.to.as_str()),
-            ("draft", "planning")
-        );
-        assert_eq!(draft.state, Planning);
-    }
-
-    #[test]
-    fn nobody_to_send_to_completes_at_once() {
-        let mut nobody = campaign(CampaignState::Planning, 0);
-        nobody.planned().unwrap();
-        assert_eq!(nobody.state, CampaignState::Completed);
-        let mut somebody = campaign(CampaignState::Planning, 1);
-        somebody.planned().unwrap();
-        assert_eq!(somebody.state, CampaignState::Running);
-        assert!(somebody.planned().is_err());
-    }
-
-    #[test]
-    fn a_campaign_settles_only_when_every_planned_message_has() {
-        let running = || campaign(CampaignState::Running, 3);
-        assert!(
-            running().settle(&counts(&[("delivered", 2)])).is_none(),
-            "one is not known to notification yet"
-        );
-        assert!(
-            running()
-                .settle(&counts(&[("delivered", 2), ("queued", 1)]))
-                .is_none()
-        );
-        assert!(
-            running()
-                .settle(&counts(&[("read", 2), ("unknown", 1)]))
-                .is_none()
-        );
-        assert!(
-            running()
-                .settle(&counts(&[("delivered", 1), ("failed", 1), ("accepted", 1)]))
-                .is_some()
-        );
-        let beyond_counting = counts(&[("delivered", u64::MAX), ("queued", u64::MAX)]);
-        assert!(running().settle(&beyond_counting).is_none());
-        assert!(
-            campaign(CampaignState::Planning, 3)
-                .settle(&counts(&[("delivered", 3)]))
-                .is_none(),
-            "more may be planned"
-        );
-        assert!(
-            campaign(CampaignState::Completed, 3)
-                .settle(&counts(&[("delivered", 3)]))
-                .is_none()
-        );
-    }
-
-    #[test]
-    fn advertising_does_not_dress_up() {
-        assert!(!Class::Utility.admits(Category::Marketing));
-        assert!(Class::Utility.admits(Category::Utility));
-        assert!(Class::Marketing.admits(Category::Utility));
     }
 }

@@ -33,6 +33,8 @@ pub struct BroadcastConfig {
     pub reconcile_milliseconds: u64,
     /// How long a page may wait for notification's counts before it answers without them.
     pub counts_milliseconds: u64,
+    /// How long somebody is told how far a campaign is before they have to ask again.
+    pub progress_seconds: u64,
     /// After how many failed attempts in a row, all of them our own fault, a piece of work is given up.
     pub attempts: u32,
 }
@@ -43,7 +45,7 @@ impl Default for BroadcastConfig {
             objects: PathBuf::from(".plaza/objects"),
             import_most_bytes: 512 << 20,
             import_most_rows: 5_000_000,
-            import_batch_rows: 1_000,
+            import_batch_rows: 10_000,
             upload_seconds: 900,
             import_workers: 2,
             planner_batch: 500,
@@ -52,6 +54,7 @@ impl Default for BroadcastConfig {
             poll_milliseconds: 500,
             reconcile_milliseconds: 3_000,
             counts_milliseconds: 2_000,
+            progress_seconds: 300,
             attempts: 10,
         }
     }

@@ -62,7 +62,7 @@ pub(crate) struct InvalidQuery {
 
 impl InvalidQuery {
     /// What is wrong with which parameter.
-    pub(crate) fn new(pointer: &'static str, detail: &'static str) -> Self {
+    pub(crate) const fn new(pointer: &'static str, detail: &'static str) -> Self {
         Self { pointer, detail }
     }
 }

@@ -1,5 +1,7 @@
 //! What was sent to whom and what became of it: notification's messages, with the names of our recipients.
 
+mod filter;
+
 use std::collections::HashMap;
 
 use axum::extract::State;
@@ -11,39 +13,15 @@ use plaza_database::DatabaseError;
 use plaza_kernel::{Failure, FieldError, Kind, Page, TenantId};
 use plaza_rpc::RpcError;
 use plaza_web::{ApiError, ApiErrors, Granted, Json, May, PageParams, Query};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::campaigns::get::GetError;
 use crate::campaigns::plan;
 use crate::listing::{InvalidQuery, Window};
 use crate::notification::campaign_of;
 use crate::{Broadcast, RecipientId};
-
-/// The states of a message.
-const STATES: [&str; 11] = [
-    "queued",
-    "leased",
-    "unknown",
-    "accepted",
-    "sent",
-    "failed",
-    "delivered",
-    "read",
-    "skipped",
-    "expired",
-    "cancelled",
-];
-
-/// Which messages.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct LogFilter {
-    /// Only those of this campaign.
-    pub(crate) campaign_id: Option<CampaignId>,
-    /// Only those in this state.
-    pub(crate) state: Option<String>,
-}
+pub(crate) use filter::LogFilter;
 
 /// One message and what became of it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -59,7 +37,7 @@ pub(crate) struct LogEntry {
     /// The recipient's name now; absent once the recipient was removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) recipient_name: Option<String>,
-    /// `whatsapp`.
+    /// `whatsapp`, `sms`.
     pub(crate) channel: String,
     /// The number in E.164.
     pub(crate) to: String,
@@ -146,17 +124,20 @@ impl Broadcast {
         filter: &LogFilter,
         window: Window,
     ) -> Result<Page<LogEntry>, LogError> {
-        let state = filter.state.as_deref();
-        if state.is_some_and(|state| !STATES.contains(&state)) {
-            return Err(InvalidQuery::new("state", "a state of messages").into());
-        }
+        let mut narrowed = filter.narrowed()?;
         if let Some(campaign) = filter.campaign_id {
             self.campaign(tenant, campaign).await?;
         }
-        let messages = self
-            .notification
-            .messages(tenant, filter.campaign_id, state, window)
-            .await?;
+        if let Some(recipient) = filter.recipient_id {
+            narrowed.message_ids = plan::messages_to(&self.database, tenant, recipient).await?;
+            if narrowed.message_ids.is_empty() {
+                return Ok(Page {
+                    items: Vec::new(),
+                    next_cursor: None,
+                });
+            }
+        }
+        let messages = self.notification.messages(tenant, narrowed, window).await?;
         let ids = messages
             .items
             .iter()

@@ -1,9 +1,11 @@
 //! Recipients: whom a tenant may write to.
 
 pub mod add;
+pub(crate) mod attributes;
 pub mod consent;
 pub mod country;
 pub(crate) mod http;
+pub(crate) mod objections;
 pub mod phone;
 pub(crate) mod remove;
 pub(crate) mod store;

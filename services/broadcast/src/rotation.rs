@@ -30,6 +30,10 @@ pub(crate) struct Rotations {
     pub(crate) imports: Rotation,
     /// Over tenants with a campaign to be planned.
     pub(crate) planning: Rotation,
+    /// Over tenants with a campaign of which notification is to be told something.
+    pub(crate) moving: Rotation,
+    /// Over tenants with a campaign whose time has come.
+    pub(crate) beginning: Rotation,
     /// Over tenants with a running campaign to be looked at.
     pub(crate) running: Rotation,
 }

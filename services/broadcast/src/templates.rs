@@ -1,8 +1,13 @@
 //! Templates: what a message says, with places for what differs from person to person.
 
+pub mod change;
 pub mod create;
 pub(crate) mod http;
+pub mod preview;
+pub(crate) mod remove;
+pub(crate) mod states;
 pub(crate) mod store;
+mod text;
 pub mod variables;
 
 use chrono::{DateTime, Utc};
@@ -13,6 +18,7 @@ use utoipa::ToSchema;
 
 use crate::TemplateId;
 use crate::text_enum::text_enum;
+use states::ProviderState;
 use variables::Variable;
 
 text_enum! {
@@ -37,6 +43,10 @@ plaza_database::row! {
         pub(crate) category: Category,
         pub(crate) body: String,
         pub(crate) variables: Json<Vec<Variable>>,
+        /// What the provider says of it, by account.
+        pub(crate) states: Json<Vec<ProviderState>>,
+        /// Rises with every change.
+        pub(crate) version: i64,
         pub(crate) created_at: DateTime<Utc>,
         pub(crate) updated_at: DateTime<Utc>,
     }
@@ -57,6 +67,11 @@ pub struct Template {
     pub body: String,
     /// What stands in `{{1}}`, `{{2}}`, …
     pub variables: Vec<Variable>,
+    /// What the provider says of it, for each account that it spoke of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<ProviderState>,
+    /// Rises with every change; `ETag` is `"v<version>"`.
+    pub version: i64,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it changed.
@@ -72,6 +87,8 @@ impl From<StoredTemplate> for Template {
             category: stored.category,
             body: stored.body,
             variables: stored.variables.0,
+            states: stored.states.0,
+            version: stored.version,
             created_at: stored.created_at,
             updated_at: stored.updated_at,
         }
@@ -100,8 +117,18 @@ pub struct Frozen {
     pub name: String,
     /// `en_US`.
     pub language: String,
+    /// The text; absent where it was frozen before texts were kept.
+    #[serde(default)]
+    pub body: Option<String>,
     /// What stands in its places.
     pub variables: Vec<Variable>,
+}
+
+impl Frozen {
+    /// What it says with these values.
+    pub(crate) fn text(&self, values: &[String]) -> String {
+        text::render(self.body.as_deref().unwrap_or_default(), values)
+    }
 }
 
 impl From<StoredTemplate> for Frozen {
@@ -109,6 +136,7 @@ impl From<StoredTemplate> for Frozen {
         Self {
             name: stored.name,
             language: stored.language,
+            body: Some(stored.body),
             variables: stored.variables.0,
         }
     }

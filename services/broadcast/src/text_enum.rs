@@ -2,10 +2,12 @@
 
 /// Declares an enum whose variants have fixed names in the database and on the wire.
 macro_rules! text_enum {
+    // `tt`, not `literal`: what is captured as a literal reaches the derive of the schema as none, and the document of the API
+    // would say the names of the variants.
     (
         $(#[$meta:meta])*
         $visibility:vis enum $name:ident {
-            $($(#[$variant_meta:meta])* $variant:ident = $text:literal),* $(,)?
+            $($(#[$variant_meta:meta])* $variant:ident = $text:tt),* $(,)?
         }
     ) => {
         $(#[$meta])*

@@ -24,6 +24,13 @@ use crate::notification::is_transient;
 pub(crate) const IMPORTS: &str = "broadcast.imports";
 /// Wakes the planner.
 pub(crate) const CAMPAIGNS: &str = "broadcast.campaigns";
+/// Wakes whoever tells notification what was decided about campaigns.
+pub(crate) const MOVES: &str = "broadcast.moves";
+/// Wakes whoever looks whether campaigns are over.
+pub(crate) const RECONCILE: &str = "broadcast.reconcile";
+
+/// How many of them there are: a campaign that takes long to be called off keeps no other one from being paused.
+const MOVERS: usize = 4;
 
 /// A leased row: whose it is, which, and the token that every write of the holder has to show.
 #[derive(Debug, Clone, Copy)]
@@ -130,11 +137,28 @@ pub(crate) fn start(broadcast: &Broadcast, tasks: &TaskTracker, stop: Cancellati
         }
         .boxed()
     });
+    for _ in 0..MOVERS {
+        begin("move", |this, stop| {
+            async move {
+                let pause = this.config.reconcile();
+                turns(&this, MOVES, pause, &stop, || this.move_turn()).await;
+            }
+            .boxed()
+        });
+    }
+    begin("begin", |this, stop| {
+        async move {
+            // Nobody signals that a time has come.
+            let (signal, pause) = ("broadcast.begin", this.config.reconcile());
+            turns(&this, signal, pause, &stop, || this.begin_turn()).await;
+        }
+        .boxed()
+    });
     begin("reconcile", |this, stop| {
         async move {
-            // No signal of its own: the event of notification is the fast way, this one only the sure one.
-            let (signal, pause) = ("broadcast.reconcile", this.config.reconcile());
-            turns(&this, signal, pause, &stop, || this.reconcile_turn(&stop)).await;
+            // Notification's event wakes it, which is the fast way; looking by itself is the sure one.
+            let pause = this.config.reconcile();
+            turns(&this, RECONCILE, pause, &stop, || this.reconcile_turn(&stop)).await;
         }
         .boxed()
     });

@@ -1,6 +1,10 @@
 //! Settings of identity. Every one has a default that suits production.
 
+mod throttle;
+
 use serde::Deserialize;
+
+pub use throttle::{InvalidRate, Rate, ThrottleConfig};
 
 /// Who may make an account without being asked in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -11,6 +15,19 @@ pub enum Registration {
     /// Nobody: members come by invitation. A stranger must not get in because nobody thought of this setting.
     #[default]
     Closed,
+}
+
+/// What becomes of accounts whose address nobody has proven to be theirs. Only people who registered themselves are meant:
+/// whoever was asked in, or was named as an owner, has somebody who vouches for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmailVerification {
+    /// Nothing, and nobody is asked.
+    Off,
+    /// A mail asks for it; nothing depends on it.
+    Offered,
+    /// Nobody logs in without it.
+    Required,
 }
 
 /// How accounts, passwords and tokens are treated.
@@ -35,6 +52,13 @@ pub struct IdentityConfig {
     pub invite_hours: u32,
     /// Who may make an account.
     pub registration: Registration,
+    /// What becomes of accounts whose address nobody has proven to be theirs. Unless given: `required` where registration is
+    /// open, `offered` where it is closed.
+    pub email_verification: Option<EmailVerification>,
+    /// How long the link to a new password is good.
+    pub reset_minutes: u32,
+    /// How long the link, or the code, that proves an address is good.
+    pub verify_hours: u32,
     /// Where people reach Plaza (`https://plaza.example`): links are built from it, never from a request's host.
     /// Empty: links are given as paths.
     pub public_url: String,
@@ -42,6 +66,18 @@ pub struct IdentityConfig {
     pub signing_key_check_seconds: u32,
     /// Passwords.
     pub password: PasswordConfig,
+    /// How often strangers may try.
+    pub throttle: ThrottleConfig,
+}
+
+impl IdentityConfig {
+    /// What becomes of accounts whose address nobody has proven to be theirs.
+    pub fn verification(&self) -> EmailVerification {
+        self.email_verification.unwrap_or(match self.registration {
+            Registration::Open => EmailVerification::Required,
+            Registration::Closed => EmailVerification::Offered,
+        })
+    }
 }
 
 impl Default for IdentityConfig {
@@ -56,9 +92,13 @@ impl Default for IdentityConfig {
             owner_link_hours: 72,
             invite_hours: 72,
             registration: Registration::default(),
+            email_verification: None,
+            reset_minutes: 30,
+            verify_hours: 24,
             public_url: String::new(),
             signing_key_check_seconds: 3600,
             password: PasswordConfig::default(),
+            throttle: ThrottleConfig::default(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What time leaves behind: expired sessions, tokens and links are removed every night, once across the fleet; and every
+//! What time leaves behind: expired sessions, tokens, links and proofs are removed every night, once across the fleet; and every
 //! process looks after the signing key that it holds in memory.
 
 use std::time::Duration;
@@ -13,6 +13,8 @@ use crate::Identity;
 
 /// How long an ended session or a used link is kept, to tell what happened.
 const KEPT: TimeDelta = TimeDelta::days(7);
+/// How long a client is familiar from which nobody logs in any more.
+const FAMILIAR: TimeDelta = TimeDelta::days(90);
 /// How many rows one statement removes: short locks, and a stop is never far.
 const BATCH: u64 = 1_000;
 
@@ -52,12 +54,25 @@ plaza_database::statements! {
     static PLATFORM_SESSIONS: (DateTime<Utc>, i64) => () =
         "DELETE FROM identity.platform_sessions
           WHERE id IN (SELECT id FROM identity.platform_sessions WHERE absolute_expires_at < $1 LIMIT $2)";
+
+    static PROOFS: (DateTime<Utc>, i64) => () =
+        "DELETE FROM identity.proofs
+          WHERE id IN (SELECT id FROM identity.proofs WHERE expires_at < $1 LIMIT $2)";
+
+    static DEVICES: (DateTime<Utc>, i64) => () =
+        "DELETE FROM identity.known_devices
+          WHERE (user_id, client) IN
+                (SELECT user_id, client FROM identity.known_devices WHERE last_at < $1 LIMIT $2)";
 }
 
 /// What identity does by the calendar.
 pub(crate) fn schedules(identity: &Identity) -> Schedules {
+    let database = identity.database();
+    let schedules = plaza_throttle::with_tidying(Schedules::new(), database);
+    let schedules = plaza_once::with_tidying(schedules, database);
+    let schedules = plaza_vault::rewrapping(schedules, "identity.rewrap", identity.keys().vault());
     let identity = identity.clone();
-    Schedules::new().with(TIDY, move |due: Due| {
+    schedules.with(TIDY, move |due: Due| {
         let identity = identity.clone();
         Box::pin(async move { identity.tidy(&due.stop).await })
     })
@@ -97,7 +112,13 @@ impl Identity {
                 }
             }
         }
-        for (removal, before) in [(&PLATFORM_TOKENS, now), (&PLATFORM_SESSIONS, now - KEPT)] {
+        let removals: [(&Removal, DateTime<Utc>); 4] = [
+            (&PLATFORM_TOKENS, now),
+            (&PLATFORM_SESSIONS, now - KEPT),
+            (&PROOFS, now - KEPT),
+            (&DEVICES, now - FAMILIAR),
+        ];
+        for (removal, before) in removals {
             loop {
                 goes_on(stop)?;
                 let tx = self.database().begin_platform();

@@ -1,6 +1,6 @@
 //! The keys that identity signs and derives with.
 //!
-//! Access tokens are signed with Ed25519. Private keys lie in the database, sealed by the key ring; the key set shows
+//! Access tokens are signed with Ed25519. Private keys lie in the database, sealed by the vault; the key set shows
 //! the public parts of the present key and of those replaced so recently that a token of theirs may still be alive.
 //! One more secret, from which refresh tokens and setup links are derived, lies there in the same way.
 
@@ -8,6 +8,7 @@ mod store;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use aws_lc_rs::pkcs8::Document;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
@@ -15,10 +16,20 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use plaza_contracts::tokens::{ACCESS_TOKEN_TYPE, AccessClaims};
-use plaza_crypto::{KeyRing, KeyRingError, SealContext, random_bytes, sha256};
+use plaza_crypto::{KeyRingError, random_bytes, sha256};
 use plaza_database::{Database, DatabaseError, PlatformTx};
-use plaza_kernel::{Clock, Failure, Kind};
+use plaza_kernel::{Clock, Failure, Kind, Scope};
+use plaza_vault::{Sealed, Vault, VaultError};
 use secrecy::{ExposeSecret, SecretBox};
+
+plaza_vault::sealed! {
+    /// Private keys.
+    static SIGNING_KEYS: platform "identity.signing_keys" (kid: text) sealed;
+}
+plaza_vault::sealed! {
+    /// What opaque tokens are derived from.
+    static SERVER_SECRETS: platform "identity.server_secrets" (name: text) sealed;
+}
 
 /// The keys cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +43,16 @@ pub enum KeysError {
     /// The cryptographic library refused.
     #[error("a key could not be made or used: {0}")]
     Unusable(&'static str),
+}
+
+impl From<VaultError> for KeysError {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Database(error) => Self::Database(error),
+            VaultError::Sealed(error) => Self::Sealed(error),
+            _ => Self::Unusable("the vault refuses"),
+        }
+    }
 }
 
 impl Failure for KeysError {
@@ -76,7 +97,7 @@ impl OpenKeys {
 /// The keys, read when first needed.
 pub(crate) struct Keys {
     database: Database,
-    ring: KeyRing,
+    vault: Vault,
     clock: Clock,
     /// The age at which the signing key is replaced.
     replace_after: TimeDelta,
@@ -88,7 +109,7 @@ pub(crate) struct Keys {
 impl Keys {
     pub(crate) fn new(
         database: Database,
-        ring: KeyRing,
+        vault: Vault,
         clock: Clock,
         replace_after: TimeDelta,
         token_life: TimeDelta,
@@ -97,12 +118,17 @@ impl Keys {
         let show_for = token_life + TimeDelta::days(1);
         Self {
             database,
-            ring,
+            vault,
             clock,
             replace_after,
             show_for,
             open: RwLock::default(),
         }
+    }
+
+    /// What they are sealed with.
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     /// The keys, from memory if they were read before.
@@ -125,11 +151,14 @@ impl Keys {
 
         let keys = Arc::new(OpenKeys {
             signing: EncodingKey::from_ed_der(
-                self.unseal("identity.signing_keys", &signing.kid, &signing.sealed)?
+                self.unseal(&SIGNING_KEYS, &signing.kid, &signing.sealed)
+                    .await?
                     .expose_secret(),
             ),
             kid: signing.kid,
-            server: self.unseal("identity.server_secrets", store::SERVER_SECRET, &server)?,
+            server: self
+                .unseal(&SERVER_SECRETS, store::SERVER_SECRET, &server)
+                .await?,
         });
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = Some(keys.clone());
         Ok(keys)
@@ -153,11 +182,11 @@ impl Keys {
         {
             return Ok(sealed);
         }
-        let sealed = self.seal(
-            "identity.server_secrets",
-            store::SERVER_SECRET,
-            &random_bytes::<32>(),
-        );
+        let secret = random_bytes::<32>();
+        let sealed = self
+            .vault
+            .seal(tx, &SERVER_SECRETS, store::SERVER_SECRET, &secret)
+            .await?;
         let row = (store::SERVER_SECRET.to_owned(), sealed.clone(), self.clock.now());
         tx.execute(&store::ADD_SECRET, row).await?;
         Ok(sealed)
@@ -169,23 +198,24 @@ impl Keys {
         if let Some(key) = present.filter(|key| key.created_at + self.replace_after > now) {
             return Ok(key);
         }
-        let made = self.make_key()?;
+        let made = Self::make_key()?;
+        let sealed = self
+            .vault
+            .seal(tx, &SIGNING_KEYS, &made.kid, made.private.as_ref())
+            .await?;
         tx.execute(&store::FORGET_KEYS, (now,)).await?;
         tx.execute(&store::RETIRE_KEYS, (now + self.show_for,)).await?;
-        tx.execute(
-            &store::ADD_KEY,
-            (made.kid.clone(), made.sealed.clone(), made.jwk, now),
-        )
-        .await?;
+        tx.execute(&store::ADD_KEY, (made.kid.clone(), sealed.clone(), made.jwk, now))
+            .await?;
         tracing::info!(kid = made.kid, "signing key made");
         Ok(store::SigningKey {
             kid: made.kid,
-            sealed: made.sealed,
+            sealed,
             created_at: now,
         })
     }
 
-    fn make_key(&self) -> Result<NewKey, KeysError> {
+    fn make_key() -> Result<NewKey, KeysError> {
         let unusable = |_| KeysError::Unusable("no key could be made");
         let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(unusable)?;
         let pair = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref())
@@ -197,30 +227,26 @@ impl Keys {
         ));
         let jwk =
             format!(r#"{{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","use":"sig","kid":"{kid}","x":"{x}"}}"#);
-        let sealed = self.seal("identity.signing_keys", &kid, pkcs8.as_ref());
-        Ok(NewKey { kid, jwk, sealed })
+        Ok(NewKey {
+            kid,
+            jwk,
+            private: pkcs8,
+        })
     }
 
-    fn seal(&self, table: &str, row: &str, plain: &[u8]) -> String {
-        self.ring.seal(&context(table, row), plain)
-    }
-
-    fn unseal(&self, table: &str, row: &str, sealed: &str) -> Result<SecretBox<Vec<u8>>, KeysError> {
-        Ok(self.ring.open(&context(table, row), sealed)?)
+    async fn unseal(
+        &self,
+        column: &Sealed,
+        row: &str,
+        sealed: &str,
+    ) -> Result<SecretBox<Vec<u8>>, KeysError> {
+        Ok(self.vault.open(Scope::Platform, column, row, sealed).await?)
     }
 }
 
 struct NewKey {
     kid: String,
     jwk: String,
-    sealed: String,
-}
-
-fn context<'a>(table: &'a str, row: &'a str) -> SealContext<'a> {
-    SealContext {
-        tenant: "platform",
-        table,
-        column: "sealed",
-        row,
-    }
+    /// PKCS#8.
+    private: Document,
 }

@@ -57,8 +57,15 @@ impl Failure for PasswordError {
     }
 
     fn fields(&self) -> Vec<FieldError> {
+        self.fields_at("/password")
+    }
+}
+
+impl PasswordError {
+    /// What is wrong with the password in this place of a body.
+    pub(crate) fn fields_at(&self, pointer: &str) -> Vec<FieldError> {
         match self.kind() {
-            Kind::Invalid => vec![FieldError::new("/password", self.code(), self.to_string())],
+            Kind::Invalid => vec![FieldError::new(pointer, self.code(), self.to_string())],
             _ => Vec::new(),
         }
     }

@@ -1,12 +1,14 @@
 //! The gRPC API: what the gateway and the other services ask of identity.
 
 mod accounts;
+mod audit;
 mod lookups;
 mod members;
 mod sessions;
 
 use plaza_contracts::incoming::{Asker, Refusal, TenantRight};
 use plaza_contracts::proto::identity::accounts_server::AccountsServer;
+use plaza_contracts::proto::identity::audit_server::AuditServer;
 use plaza_contracts::proto::identity::identity_server::IdentityServer;
 use plaza_contracts::proto::identity::members_server::MembersServer;
 use plaza_contracts::proto::identity::sessions_server::SessionsServer;
@@ -20,7 +22,8 @@ pub(crate) fn routes(identity: Identity) -> Routes {
     Routes::new(IdentityServer::new(rpc.clone()))
         .add_service(MembersServer::new(rpc.clone()))
         .add_service(AccountsServer::new(rpc.clone()))
-        .add_service(SessionsServer::new(rpc))
+        .add_service(SessionsServer::new(rpc.clone()))
+        .add_service(AuditServer::new(rpc))
 }
 
 /// Translates and calls the same verbs as the routes.

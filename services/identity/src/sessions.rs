@@ -1,25 +1,34 @@
 //! Sessions: a login, its family of refresh tokens, and the access tokens that speak for it.
 
+mod change_password;
 mod check;
+mod end_all;
 pub(crate) mod http;
 mod list;
 mod login;
 mod logout;
 mod me;
+pub(crate) mod own;
 mod refresh;
 mod revoke;
-mod store;
+pub(crate) mod store;
+mod update_me;
 
 use chrono::TimeDelta;
 use plaza_contracts::tokens::{AUDIENCE, AccessClaims};
 use plaza_kernel::{Scope, SessionId, SystemRole, UserId};
 use secrecy::SecretString;
 
+pub use change_password::ChangePasswordError;
+pub(crate) use change_password::PasswordChange;
+pub use end_all::EndSessionsError;
 pub(crate) use list::Session;
 pub(crate) use login::Login;
 pub use login::LoginError;
 pub use me::{Me, MeError};
 pub use refresh::RefreshError;
+pub(crate) use update_me::AboutMe;
+pub use update_me::UpdateMeError;
 
 use crate::Identity;
 use crate::keys::{KeysError, OpenKeys};

@@ -1,20 +1,20 @@
 //! Setup links: how a first password is set. There is no default password anywhere.
 //!
 //! The platform's administrator, a tenant's owner and an invited member each get a link that is good once. The
-//! administrator's can be shown again at each start until it is used, so it is derived, not stored; the others are
-//! random, shown once, and replaced by asking again.
+//! administrator's can be shown again at each start until it is used; the others are shown once, and replaced by asking
+//! again. All are derived from an id and the server's secret; the database knows their hashes.
 
 mod administrator;
 pub(crate) mod http;
 mod link;
 mod member;
 mod owner_link;
-pub(crate) mod page;
 mod store;
 
 use plaza_contracts::email::Email;
 use plaza_database::DatabaseError;
-use plaza_kernel::{Failure, FieldError, Kind, SystemRole, TenantId, UserId};
+use plaza_kernel::{Failure, FieldError, Kind, Limits, SystemRole, TenantId, UserId};
+use plaza_throttle::Throttled;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -25,6 +25,7 @@ pub use owner_link::OwnerLinkError;
 use crate::Identity;
 use crate::keys::KeysError;
 use crate::opaque::OpaqueToken;
+use crate::origin::Origin;
 use crate::passwords::PasswordError;
 
 /// What the holder of a link says.
@@ -33,6 +34,7 @@ pub(crate) struct Setup {
     pub(crate) token: String,
     pub(crate) email: Email,
     pub(crate) password: SecretString,
+    pub(crate) origin: Origin,
 }
 
 /// Who can log in now.
@@ -61,6 +63,9 @@ pub enum SetupError {
     /// The account has a password already, and it is another one.
     #[error("the account exists already and has another password")]
     WrongPassword,
+    /// The account's password was tried too often.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     /// The password was not taken.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -78,6 +83,7 @@ impl Failure for SetupError {
             Self::InvalidLink => Kind::Malformed,
             Self::OtherEmail => Kind::Invalid,
             Self::WrongPassword => Kind::Unauthenticated,
+            Self::Throttled(error) => error.kind(),
             Self::Password(error) => error.kind(),
             Self::Database(error) => error.kind(),
             Self::Keys(error) => error.kind(),
@@ -89,6 +95,7 @@ impl Failure for SetupError {
             Self::InvalidLink => "SETUP_LINK_INVALID",
             Self::OtherEmail => "SETUP_EMAIL_MISMATCH",
             Self::WrongPassword => "INVALID_CREDENTIALS",
+            Self::Throttled(error) => error.code(),
             Self::Password(error) => error.code(),
             Self::Database(error) => error.code(),
             Self::Keys(error) => error.code(),
@@ -100,6 +107,23 @@ impl Failure for SetupError {
             Self::OtherEmail => vec![FieldError::new("/email", self.code(), self.to_string())],
             Self::Password(error) => error.fields(),
             _ => Vec::new(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::InvalidLink | Self::OtherEmail | Self::WrongPassword => None,
+            Self::Throttled(error) => error.retry_after(),
+            Self::Password(error) => error.retry_after(),
+            Self::Database(error) => error.retry_after(),
+            Self::Keys(error) => error.retry_after(),
+        }
+    }
+
+    fn limits(&self) -> Option<Limits> {
+        match self {
+            Self::Throttled(error) => error.limits(),
+            _ => None,
         }
     }
 }

@@ -25,6 +25,16 @@ pub(crate) enum Wanted {
     Tenant(KnownTenant),
 }
 
+impl Wanted {
+    /// The one that is named, if it exists.
+    pub(crate) fn id(self) -> Option<TenantId> {
+        match self {
+            Self::Tenant(tenant) => Some(tenant.id),
+            Self::None | Self::Unknown => None,
+        }
+    }
+}
+
 /// The way to tenancy.
 #[derive(Clone)]
 pub(crate) struct Tenants(TenancyClient<Transport>);

@@ -1,9 +1,13 @@
 //! People: global accounts and their memberships in tenants.
 
+mod add;
+mod authority;
 pub(crate) mod http;
 mod invite;
 mod register;
+mod remove;
 pub(crate) mod store;
+mod update;
 
 use plaza_contracts::email::Email;
 use plaza_contracts::incoming::TenantRight;
@@ -12,11 +16,18 @@ use plaza_database::DatabaseError;
 use plaza_kernel::{Cursor, Failure, FieldError, Kind, Page, PageQuery, TenantId, UserId};
 use uuid::Uuid;
 
+pub use add::AddError;
+pub(crate) use add::{Added, Addition};
+pub(crate) use authority::Act;
+pub use authority::Overreach;
 pub use invite::InviteError;
 pub(crate) use invite::{Invitation, Invite};
 pub use register::RegisterError;
 pub(crate) use register::Registration;
+pub use remove::RemoveMemberError;
 pub use store::Member;
+pub use update::UpdateMemberError;
+pub(crate) use update::{Admission, CoarseRole, MemberChange};
 
 use crate::Identity;
 

@@ -1,10 +1,16 @@
 //! Settings of notification.
 
+mod mail;
+mod twilio;
+
 use std::time::Duration;
 
 use plaza_crypto::random_token;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+
+pub use mail::MailConfig;
+pub use twilio::TwilioConfig;
 
 /// Settings of notification.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,6 +38,14 @@ pub struct NotificationConfig {
     pub development_sender: bool,
     /// WhatsApp Cloud API.
     pub whatsapp: WhatsAppConfig,
+    /// Twilio, for text messages.
+    pub twilio: TwilioConfig,
+    /// The mail server.
+    pub mail: MailConfig,
+    /// The origin that providers reach us under, without a slash at the end. Not a setting of its own: whoever puts the
+    /// process together says it.
+    #[serde(skip)]
+    pub public_url: String,
 }
 
 /// How to reach the WhatsApp Cloud API and how to know its callbacks.
@@ -48,6 +62,9 @@ pub struct WhatsAppConfig {
     pub verify_token: Option<SecretString>,
     /// How long one call may take; three quarters of the lease at the most. Milliseconds.
     pub timeout_milliseconds: u64,
+    /// How long a message takes of what Meta lets go from one number to one person: 45 at once, and then one in this time.
+    /// Seconds; 0 is without limit.
+    pub pair_seconds: u32,
     /// Whether calls carry the `traceparent` of their message. Meta has no use for it; the simulator's callbacks carry
     /// it back.
     pub send_trace_context: bool,
@@ -68,6 +85,9 @@ impl Default for NotificationConfig {
             default_rate: 80,
             development_sender: false,
             whatsapp: WhatsAppConfig::default(),
+            twilio: TwilioConfig::default(),
+            mail: MailConfig::default(),
+            public_url: String::new(),
         }
     }
 }
@@ -80,6 +100,7 @@ impl Default for WhatsAppConfig {
             app_secret: None,
             verify_token: None,
             timeout_milliseconds: 10_000,
+            pair_seconds: 6,
             send_trace_context: false,
         }
     }
@@ -129,8 +150,17 @@ impl NotificationConfig {
 
     /// How long a call to a provider may take: it has to be over well before the claim on its message is.
     pub(crate) fn provider_timeout(&self) -> Duration {
+        self.well_within_a_lease(self.whatsapp.timeout_milliseconds)
+    }
+
+    /// The same for Twilio.
+    pub(crate) fn twilio_timeout(&self) -> Duration {
+        self.well_within_a_lease(self.twilio.timeout_milliseconds)
+    }
+
+    fn well_within_a_lease(&self, milliseconds: u64) -> Duration {
         let most = self.lease_milliseconds.max(100) / 4 * 3;
-        Duration::from_millis(self.whatsapp.timeout_milliseconds.clamp(1, most))
+        Duration::from_millis(milliseconds.clamp(1, most))
     }
 
     /// A token for a development sender: the simulator accepts any.

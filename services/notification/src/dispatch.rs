@@ -5,17 +5,27 @@
 //! any line leaves at most the messages in flight in doubt, and those are `unknown`, not lost: a receipt that carries
 //! our reference resolves them, or time does (`sweep.rs`).
 //!
+//! What may not go out now waits: for its source, which somebody holds (`moving.rs`), for a decent hour, for its turn with
+//! its recipient (`pairs.rs`) or its tenant (`limits.rs`). A source whose messages fail is held (`breaker.rs`).
+//!
 //! Nobody sends at another's cost: senders are looked up in rounds over the tenants (`lease.rs`), and those who claim at
 //! the same time are few, with tenants taking turns (`turns.rs`), so that many senders give a tenant no larger share.
 //!
 //! Read `worker.rs` first, then `verdict.rs` (what an answer of the provider means).
 
 mod attempt;
+pub(crate) mod breaker;
 mod bucket;
 mod claims;
 mod doubt;
+mod expiry;
 mod hold;
 mod lease;
+mod lessons;
+mod limits;
+mod moving;
+mod pairs;
+pub(crate) mod plans;
 pub(crate) mod settled;
 mod sweep;
 mod turns;
@@ -39,6 +49,9 @@ use working::{Place, Working};
 /// The signal that messages became due.
 pub(crate) const DUE: &str = "notification.due";
 
+/// The signal that messages of a source are to be moved.
+pub(crate) const MOVED: &str = "notification.moved";
+
 /// The pause before the next senders of a tenant with very many are given workers.
 const CROWDED: Duration = Duration::from_millis(100);
 
@@ -47,6 +60,10 @@ pub(crate) fn start(notification: Notification, tasks: &TaskTracker, stop: Cance
     let (swept, sweeping) = (notification.clone(), stop.clone());
     tasks.spawn(supervised(NOTIFICATION, "sweep", stop.clone(), move || {
         sweep::run(swept.clone(), sweeping.clone())
+    }));
+    let (moved, moving) = (notification.clone(), stop.clone());
+    tasks.spawn(supervised(NOTIFICATION, "sources", stop.clone(), move || {
+        moving::run(moved.clone(), moving.clone())
     }));
     // Known outside of what is started again: nobody is given a second worker by it.
     let (working, workers, discovering) = (Working::default(), tasks.clone(), stop.clone());

@@ -1,8 +1,12 @@
 //! Messages: the ladder of their states. No I/O here.
 
+pub(crate) mod filter;
+pub(crate) mod history;
 pub(crate) mod http;
-mod outgoing;
+pub(crate) mod listing;
+pub(crate) mod outgoing;
 pub(crate) mod queue;
+pub(crate) mod single;
 pub(crate) mod store;
 
 use std::fmt;
@@ -11,6 +15,18 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use plaza_contracts::ids::{MessageId, SenderId};
 use plaza_kernel::{Failure, Kind};
+
+/// The class of a message that is advertising: windows, caps and narrower opt-outs are about it.
+pub(crate) const MARKETING: &str = "marketing";
+
+/// The classes that whoever asks for a message may name.
+pub(crate) const CLASSES: [&str; 3] = [MARKETING, "utility", "authentication"];
+
+/// The class of a reply to what a person wrote.
+pub(crate) const SERVICE: &str = "service";
+
+/// The class of the one message that says that there will be no more: it goes to somebody who must not be written to.
+pub(crate) const CONFIRMATION: &str = "confirmation";
 
 /// Where a message is. A later rank wins; `delivered` and `read` override `failed`, `sent` does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -123,6 +139,8 @@ pub(crate) struct Message {
     pub(crate) sender_id: SenderId,
     pub(crate) channel: String,
     pub(crate) address: String,
+    pub(crate) class: Option<String>,
+    pub(crate) segments: Option<i32>,
     pub(crate) state: State,
     pub(crate) provider_id: Option<String>,
     pub(crate) error_code: Option<String>,

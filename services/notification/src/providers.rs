@@ -1,21 +1,34 @@
 //! The narrow seam to the outside: what every provider of messages can do.
 
+mod client;
+mod smtp;
+pub(crate) mod twilio;
 mod whatsapp;
 
 use std::future::Future;
 
 use plaza_contracts::events::MessageContent;
-use plaza_contracts::ids::MessageId;
+use plaza_contracts::ids::{MessageId, SenderId};
 use secrecy::SecretString;
 
+use crate::senders::SenderSettings;
+pub use smtp::UnusableMailServer;
+pub(crate) use smtp::{Letter, MailFailure, Mailer, Session};
+pub(crate) use twilio::Twilio;
 pub(crate) use whatsapp::WhatsApp;
 
 /// The account a message goes out from.
 pub(crate) struct Account {
+    /// The sender that it is.
+    pub(crate) sender: SenderId,
+    /// How it reaches people: `whatsapp`, `sms`.
+    pub(crate) channel: String,
     /// The provider's id of it.
     pub(crate) id: String,
     /// What proves that we may use it.
     pub(crate) token: SecretString,
+    /// What the provider needs to know besides.
+    pub(crate) settings: SenderSettings,
 }
 
 /// A message on its way out.
@@ -30,7 +43,7 @@ pub(crate) struct Outgoing {
 }
 
 /// What to do about a refusal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum ErrorClass {
     /// Try again later. Says nothing about the message.
     Backoff,
@@ -38,12 +51,62 @@ pub(crate) enum ErrorClass {
     Throttled,
     /// Too much for this recipient: this message later.
     Pair,
+    /// The provider spares this recipient advertising for now: not before a day is over, and once.
+    Pacing,
     /// The sender cannot send now: everything of it waits until somebody looks at it.
     StopSender,
     /// The credentials do not hold: everything of the sender waits until they are renewed.
     Credentials,
+    /// The template is not as the message needs it.
+    Template {
+        /// The provider has stopped it: no message of the source will be taken.
+        stop: bool,
+    },
+    /// There is nobody at this address.
+    Unreachable,
+    /// The recipient told the provider that they want no advertising of this sender.
+    OptedOut,
+    /// The recipient has not written for a day: only templates are taken.
+    WindowClosed,
     /// This message will never be taken.
     Final,
+}
+
+impl ErrorClass {
+    /// Its name in events.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Backoff => "backoff",
+            Self::Throttled => "throttled",
+            Self::Pair => "pair",
+            Self::Pacing => "pacing",
+            Self::StopSender => "sender",
+            Self::Credentials => "credentials",
+            Self::Template { .. } => "template",
+            Self::Unreachable => "unreachable",
+            Self::OptedOut => "opted_out",
+            Self::WindowClosed => "window_closed",
+            Self::Final => "request",
+        }
+    }
+
+    /// The state of a sender that is stopped for it, if one is.
+    pub(crate) const fn stops_sender(self) -> Option<&'static str> {
+        match self {
+            Self::StopSender => Some("paused"),
+            Self::Credentials => Some("needs_auth"),
+            _ => None,
+        }
+    }
+}
+
+/// What a code means that was kept of a failure on this channel.
+pub(crate) fn class_of(channel: &str, code: &str) -> ErrorClass {
+    match channel {
+        crate::senders::WHATSAPP => whatsapp::class_of(code),
+        crate::senders::SMS => twilio::class_of(code),
+        _ => ErrorClass::Final,
+    }
 }
 
 /// Why a message was not taken.

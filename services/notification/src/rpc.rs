@@ -1,10 +1,17 @@
 //! The gRPC API of notification: what other services ask it to send and to tell, and what its routes offer to people.
 
+mod audit;
+mod listing;
+mod mails;
 mod messages;
+mod queueing;
 mod senders;
+mod sources;
 mod suppressions;
 
 use plaza_contracts::incoming::{Asker, Refusal, TenantRight};
+use plaza_contracts::proto::notification::audit_server::AuditServer;
+use plaza_contracts::proto::notification::mails_server::MailsServer;
 use plaza_contracts::proto::notification::notification_server::NotificationServer;
 use plaza_contracts::proto::notification::senders_server::SendersServer;
 use plaza_contracts::proto::notification::suppressions_server::SuppressionsServer;
@@ -17,7 +24,9 @@ pub(crate) fn routes(notification: Notification) -> Routes {
     let rpc = Rpc(notification);
     Routes::new(NotificationServer::new(rpc.clone()))
         .add_service(SendersServer::new(rpc.clone()))
-        .add_service(SuppressionsServer::new(rpc))
+        .add_service(SuppressionsServer::new(rpc.clone()))
+        .add_service(MailsServer::new(rpc.clone()))
+        .add_service(AuditServer::new(rpc))
 }
 
 /// Translates and calls the same verbs and stores as the routes.

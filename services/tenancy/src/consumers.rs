@@ -1,7 +1,7 @@
 //! What tenancy reacts to.
 
 use plaza_contracts::events::OwnerProvisioned;
-use plaza_database::TenantTx;
+use plaza_database::{DatabaseError, TenantTx};
 use plaza_kernel::Clock;
 use plaza_messaging::{Consumer, Unconsumed};
 
@@ -17,10 +17,21 @@ impl Consumer for ActivateTenant {
     const NAME: &'static str = "tenancy.activate_tenant";
 
     async fn consume(&self, tx: &TenantTx, _: &OwnerProvisioned) -> Result<(), Unconsumed> {
-        // Zero rows is fine: a tenant that was suspended meanwhile stays so.
-        store::activate(tx, self.clock.now())
-            .await
-            .map_err(Unconsumed::retry)?;
+        self.activate(tx).await.map_err(Unconsumed::retry)
+    }
+}
+
+impl ActivateTenant {
+    /// Once, and whatever became of the tenant meanwhile: one that was suspended is active when it is resumed.
+    async fn activate(&self, tx: &TenantTx) -> Result<(), DatabaseError> {
+        let Some(tenant) = store::lock(tx).await? else {
+            return Ok(());
+        };
+        let (now, mut life) = (self.clock.now(), tenant.life);
+        life.activate(now);
+        if life != tenant.life {
+            store::save_life(tx, &life, now).await?;
+        }
         Ok(())
     }
 }

@@ -1,31 +1,39 @@
 //! Tenancy: the operators of Plaza.
 //!
-//! Owns       schema `tenancy`: tenants, slugs
-//! Offers     HTTP `/api/v1/admin/tenants`, gRPC `plaza.tenancy.v1` (`Tenancy`, `Tenants`)
-//! Publishes  `tenant.created`
+//! Owns       schema `tenancy`: tenants, slugs, configuration, secrets
+//! Offers     HTTP `/api/v1/admin/tenants`, gRPC `plaza.tenancy.v1` (`Tenancy`, `Tenants`, `Audit`)
+//! Publishes  `tenant.created`, `tenancy.tenant.state_changed`, `tenancy.tenant.deleted`, `tenancy.config.changed`
 //! Consumes   `identity.owner.provisioned`
-//! Needs      `Identity` (owner links), through `contracts`
+//! Needs      `Identity` (owner links) and, to say what a deletion would do, `Identity` and `Broadcast`, through `contracts`
 //!
-//! Read `tenants/create.rs` first; every verb has its shape.
+//! Read `tenants/create.rs` first; every verb has its shape. What may become of a tenant is in `tenants/life.rs`.
 
+mod audit;
 mod config;
+mod configuration;
 mod consumers;
 mod routes;
 mod rpc;
+mod secrets;
 mod tenants;
 
 use std::sync::Arc;
 
+use plaza_contracts::proto::broadcast::broadcast_client::BroadcastClient;
 use plaza_contracts::proto::identity::identity_client::IdentityClient;
-use plaza_contracts::services::{IDENTITY, TENANCY};
+use plaza_contracts::proto::identity::members_client::MembersClient;
+use plaza_contracts::services::{BROADCAST, IDENTITY, TENANCY};
+use plaza_crypto::KeyRing;
 use plaza_database::{Database, Schema, migrations};
 use plaza_kernel::Clock;
 use plaza_messaging::Subscriptions;
 use plaza_rpc::{Directory, Transport};
+use plaza_schedule::Schedules;
+use plaza_vault::Vault;
 use plaza_web::{PermissionSource, ServiceApi};
 
 pub use config::TenancyConfig;
-pub use tenants::{Status, Tenant};
+pub use tenants::{Life, Status, Tenant, status};
 
 /// The service. Cheap to clone.
 #[derive(Clone)]
@@ -37,25 +45,46 @@ struct Inner {
     config: TenancyConfig,
     database: Database,
     identity: IdentityClient<Transport>,
+    members: MembersClient<Transport>,
+    broadcast: BroadcastClient<Transport>,
+    /// What tenants' secrets are sealed with.
+    vault: Vault,
     clock: Clock,
 }
 
 /// The schema and its migrations.
 pub fn schema() -> Schema {
-    Schema::new(TENANCY, migrations!["V20261120100000__tenants"])
+    let own = migrations![
+        "V20261120100000__tenants",
+        "V20261122110100__life_and_configuration",
+        "V20261122160000__sealed_values",
+    ];
+    Schema::new(TENANCY, own)
+        .with(plaza_audit::migrations())
+        .with(plaza_once::migrations())
         .with(plaza_messaging::migrations())
         .with(plaza_schedule::migrations())
+        .with(plaza_vault::migrations())
 }
 
 impl Tenancy {
     /// Composes the service; connects to nothing yet.
-    pub fn new(config: TenancyConfig, database: Database, directory: &Directory, clock: Clock) -> Self {
-        let identity = IdentityClient::new(directory.transport(IDENTITY));
+    pub fn new(
+        config: TenancyConfig,
+        database: Database,
+        directory: &Directory,
+        clock: Clock,
+        keys: KeyRing,
+    ) -> Self {
+        let vault = Vault::new(database.clone(), keys, clock.clone());
         Self {
             inner: Arc::new(Inner {
                 config,
                 database,
-                identity,
+                identity: IdentityClient::new(directory.transport(IDENTITY)),
+                members: MembersClient::new(directory.transport(IDENTITY)),
+                broadcast: BroadcastClient::new(directory.transport(BROADCAST)),
+                vault,
                 clock,
             }),
         }
@@ -76,5 +105,11 @@ impl Tenancy {
         Subscriptions::new().with(consumers::ActivateTenant {
             clock: self.inner.clock.clone(),
         })
+    }
+
+    /// What it does by the calendar.
+    pub fn schedules(&self) -> Schedules {
+        let schedules = plaza_once::with_tidying(tenants::end::schedules(self), &self.inner.database);
+        plaza_vault::rewrapping(schedules, "tenancy.rewrap", &self.inner.vault)
     }
 }

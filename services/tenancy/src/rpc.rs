@@ -1,23 +1,27 @@
 //! The gRPC API of tenancy: which tenant is meant, and the tenants themselves.
 
-use plaza_contracts::incoming::{Asker, BadCall, Refusal, id, page, reply, time};
+mod audit;
+
+use plaza_contracts::incoming::{Asker, Refusal, id, page, reply, time};
+use plaza_contracts::proto::tenancy::audit_server::AuditServer;
 use plaza_contracts::proto::tenancy::tenancy_server::{self, TenancyServer};
 use plaza_contracts::proto::tenancy::tenants_server::{self, TenantsServer};
 use plaza_contracts::proto::tenancy::{
     CreateOwnerLinkReply, CreateOwnerLinkRequest, CreateTenantRequest, GetRequest, GetTenantRequest,
     ListTenantsReply, ListTenantsRequest, ResolveRequest, Tenant as TenantMessage, TenantDetails,
 };
-use plaza_kernel::{PermissionSet, TenantId};
-use plaza_web::{OwnerOrPlatformAdmin, Rule};
 use tonic::service::Routes;
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::Tenancy;
 use crate::tenants::Tenant;
+use crate::tenants::charge::InCharge;
 use crate::tenants::create::NewTenant;
 
 pub(crate) fn routes(tenancy: Tenancy) -> Routes {
-    Routes::new(TenancyServer::new(tenancy.clone())).add_service(TenantsServer::new(tenancy))
+    Routes::new(TenancyServer::new(tenancy.clone()))
+        .add_service(TenantsServer::new(tenancy.clone()))
+        .add_service(AuditServer::new(tenancy))
 }
 
 #[async_trait]
@@ -31,7 +35,7 @@ impl tenancy_server::Tenancy for Tenancy {
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<TenantMessage>, Status> {
         let find = async {
             let id = id("tenant_id", &request.get_ref().tenant_id)?;
-            Ok(message(self.get(None, id).await?))
+            Ok(message(self.find(id).await?))
         };
         reply(find.await)
     }
@@ -66,11 +70,8 @@ impl tenants_server::Tenants for Tenancy {
     ) -> Result<Response<TenantDetails>, Status> {
         let get = async {
             let asker = Asker::of(&request)?;
-            let id: TenantId = id("tenant_id", &request.get_ref().tenant_id)?;
-            if let Some(person) = asker.person() {
-                OwnerOrPlatformAdmin::decide(Some(person), &PermissionSet::none()).map_err(BadCall::from)?;
-            }
-            Ok(details(self.get(asker.person(), id).await?))
+            let id = id("tenant_id", &request.get_ref().tenant_id)?;
+            Ok(details(self.get(InCharge::asked(&asker, id)?).await?))
         };
         reply(get.await)
     }
@@ -82,7 +83,7 @@ impl tenants_server::Tenants for Tenancy {
         let list = async {
             let right = Asker::of(&request)?.runs_platform()?;
             let page = page(request.get_ref().limit, &request.get_ref().cursor)?;
-            let page = self.list(&right, page).await?;
+            let page = self.list(&right, page, 0).await?;
             Ok(ListTenantsReply {
                 tenants: page.items.into_iter().map(details).collect(),
                 next_cursor: page.next_cursor.unwrap_or_default(),
@@ -113,8 +114,8 @@ fn message(tenant: Tenant) -> TenantMessage {
     TenantMessage {
         tenant_id: tenant.id.to_string(),
         slug: tenant.slug.as_str().to_owned(),
+        status: tenant.status().as_str().to_owned(),
         name: tenant.name,
-        status: tenant.status.as_str().to_owned(),
     }
 }
 
@@ -122,9 +123,9 @@ fn details(tenant: Tenant) -> TenantDetails {
     TenantDetails {
         tenant_id: tenant.id.to_string(),
         slug: tenant.slug.as_str().to_owned(),
+        status: tenant.status().as_str().to_owned(),
         name: tenant.name,
         admin_email: tenant.admin_email,
-        status: tenant.status.as_str().to_owned(),
         created_at: time(tenant.created_at),
     }
 }

@@ -1,17 +1,29 @@
 //! Tenants: the model. No I/O here.
 
+pub(crate) mod charge;
 pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod end;
 pub(crate) mod http;
+pub(crate) mod life;
+pub(crate) mod life_http;
+pub(crate) mod live;
 pub(crate) mod look_up;
 pub(crate) mod owner_link;
+mod parse;
 pub(crate) mod store;
+pub(crate) mod update;
 
 use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use plaza_kernel::TenantId;
+use plaza_web::Version;
 use serde::{Deserialize, Serialize};
+
+pub use life::Life;
+pub use look_up::status;
 
 /// Where a tenant is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -25,6 +37,8 @@ pub enum Status {
     Suspended,
     /// Will be gone after its days of grace.
     Deleting,
+    /// Gone: nobody reaches anything of it, and its slug is free.
+    Deleted,
 }
 
 impl Status {
@@ -35,6 +49,7 @@ impl Status {
             Self::Active => "active",
             Self::Suspended => "suspended",
             Self::Deleting => "deleting",
+            Self::Deleted => "deleted",
         }
     }
 }
@@ -56,10 +71,19 @@ pub struct Tenant {
     pub name: String,
     /// Who was named to own it.
     pub admin_email: String,
-    /// Where it is in its life.
-    pub status: Status,
+    /// What has happened to it.
+    pub life: Life,
+    /// Rises with every change.
+    pub version: Version,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+}
+
+impl Tenant {
+    /// Where it is in its life.
+    pub const fn status(&self) -> Status {
+        self.life.status()
+    }
 }
 
 /// A tenant's name in hosts: one DNS label (RFC 1035 §2.3.1, digits first allowed by RFC 1123), lower case.

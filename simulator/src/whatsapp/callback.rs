@@ -82,7 +82,7 @@ fn change(phone_number_id: &str, statuses: &[Value]) -> Value {
 }
 
 /// The simulator knows no business numbers; it makes one up from the id.
-fn display_number(phone_number_id: &str) -> String {
+pub(crate) fn display_number(phone_number_id: &str) -> String {
     let last = phone_number_id
         .get(phone_number_id.len().saturating_sub(7)..)
         .unwrap_or(phone_number_id);

@@ -5,6 +5,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::ledger::{Submission, SubmittedContent};
+use crate::messages::Provider;
 use crate::whatsapp::error::MetaError;
 
 const LONGEST_REFERENCE: usize = 512;
@@ -48,7 +49,10 @@ struct Text {
 /// A request that is well formed.
 pub(crate) enum Submitted {
     /// A message to send. `input` is the number as it was given.
-    Message { input: String, submission: Submission },
+    Message {
+        input: String,
+        submission: Box<Submission>,
+    },
     /// An incoming message was read; nothing is sent.
     ReadReceipt,
 }
@@ -113,13 +117,14 @@ impl<'a> MessageRequest<'a> {
         };
         Ok(Submitted::Message {
             input,
-            submission: Submission {
+            submission: Box::new(Submission {
                 phone_number_id,
                 to,
                 reference,
                 content,
                 trace: None,
-            },
+                provider: Provider::Meta,
+            }),
         })
     }
 }

@@ -4,9 +4,11 @@
 
 mod callbacks;
 mod faults;
+mod inbound;
 mod load;
 mod peer;
 mod receiver;
 mod restart;
 mod send;
+mod texts;
 mod traces;

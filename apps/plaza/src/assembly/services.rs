@@ -10,7 +10,7 @@ use plaza_database::Database;
 use plaza_identity::{Identity, IdentityConfig};
 use plaza_kernel::ServiceName;
 use plaza_messaging::Subscriptions;
-use plaza_notification::Notification;
+use plaza_notification::{Notification, NotificationConfig};
 use plaza_rpc::Directory;
 use plaza_schedule::Schedules;
 use plaza_tenancy::{Tenancy, TenancyConfig};
@@ -74,15 +74,20 @@ impl Services {
             }
             TENANCY => {
                 let tenancy = TenancyConfig { public_url };
-                self.tenancy = Some(Tenancy::new(tenancy, database, directory, clock.clone()));
+                let keys = ground.keys()?;
+                self.tenancy = Some(Tenancy::new(tenancy, database, directory, clock.clone(), keys));
             }
             ACCESS => {
                 let cached = permissions.clone();
                 self.access = Some(Access::new(database, cached, directory, clock.clone()));
             }
             NOTIFICATION => {
+                let notification = NotificationConfig {
+                    public_url,
+                    ..config.notification.clone()
+                };
                 self.notification = Some(Notification::new(
-                    config.notification.clone(),
+                    notification,
                     database,
                     directory,
                     clock.clone(),
@@ -133,6 +138,8 @@ impl Services {
     pub(super) fn schedules(&self, service: ServiceName) -> Option<Schedules> {
         match service {
             IDENTITY => self.identity.as_ref().map(Identity::schedules),
+            TENANCY => self.tenancy.as_ref().map(Tenancy::schedules),
+            NOTIFICATION => self.notification.as_ref().map(Notification::schedules),
             BROADCAST => self.broadcast.as_ref().map(Broadcast::schedules),
             _ => None,
         }

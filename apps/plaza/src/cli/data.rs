@@ -15,7 +15,7 @@ pub(super) enum Seed {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Import {
-    /// Import recipients from a CSV file into a tenant.
+    /// Import recipients from a CSV file or a workbook (.xlsx) into a tenant.
     #[command(after_help = "Example:\n  plaza import recipients people.csv --tenant acme --country DE")]
     Recipients {
         /// The file.
@@ -26,6 +26,9 @@ pub(super) enum Import {
         /// The country of numbers that name none: ISO 3166-1 alpha-2.
         #[arg(long)]
         country: Option<String>,
+        /// Find out what would become of each row, and write no recipient.
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -52,7 +55,16 @@ impl Import {
                 file,
                 tenant,
                 country,
-            } => commands::import::run(config, environment, &file, &tenant, country.as_deref()).await,
+                dry_run,
+            } => {
+                let wanted = commands::import::Wanted {
+                    file,
+                    tenant,
+                    country,
+                    dry_run,
+                };
+                commands::import::run(config, environment, &wanted).await
+            }
         }
     }
 }

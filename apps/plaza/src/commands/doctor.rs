@@ -13,6 +13,7 @@ mod left_over;
 mod machine;
 mod remote;
 mod report;
+mod sealed;
 mod secrets;
 mod settings;
 
@@ -77,6 +78,7 @@ async fn everything(
     if let Some(found) = Found::find(config, report).await
         && database::look(&found, config, &Clock::system(), report).await
     {
+        sealed::look(&found, report).await;
         isolation::look(&found, report).await;
     }
     broker::look(config, broker, &Secrets::of(config), report).await;

@@ -1,6 +1,6 @@
 //! `plaza import recipients FILE`: an import with a progress bar.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -22,6 +22,18 @@ use crate::hosting::Hosting;
 use crate::local::{Attached, Purpose};
 use crate::process::assemble;
 
+/// What is to be imported.
+pub(crate) struct Wanted {
+    /// The file.
+    pub(crate) file: PathBuf,
+    /// The tenant's slug.
+    pub(crate) tenant: String,
+    /// The country of numbers that name none.
+    pub(crate) country: Option<String>,
+    /// Whether only to find out what would become of each row.
+    pub(crate) dry_run: bool,
+}
+
 /// Imports a file into a tenant and waits for the end of it.
 ///
 /// # Errors
@@ -29,12 +41,10 @@ use crate::process::assemble;
 pub(crate) async fn run(
     mut config: Config,
     environment: &Environment,
-    file: &Path,
-    slug: &str,
-    country: Option<&str>,
+    wanted: &Wanted,
 ) -> anyhow::Result<()> {
-    if !file.is_file() {
-        bail!("{} is not a file", file.display());
+    if !wanted.file.is_file() {
+        bail!("{} is not a file", wanted.file.display());
     }
     let attached = Attached::find(&mut config, environment, Purpose::Parts(&Hosting::whole())).await?;
     let assembly = assemble(
@@ -47,7 +57,7 @@ pub(crate) async fn run(
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     // Whoever gets the lease does the work: this process, or the one that runs beside it.
     assembly.start(&[BROADCAST], &tasks, &stop);
-    let result = import(&assembly, file, slug, country).await;
+    let result = import(&assembly, wanted).await;
     stop.cancel();
     tasks.close();
     tasks.wait().await;
@@ -55,11 +65,11 @@ pub(crate) async fn run(
     result
 }
 
-async fn import(assembly: &Assembly, file: &Path, slug: &str, country: Option<&str>) -> anyhow::Result<()> {
-    let tenant = tenant(assembly, slug).await?;
+async fn import(assembly: &Assembly, wanted: &Wanted) -> anyhow::Result<()> {
+    let tenant = tenant(assembly, &wanted.tenant).await?;
     let operator = Operator::new(assembly);
     let owner = operator.owner(tenant);
-    let (status, reply) = operator.send(&owner, upload(file, country).await?).await?;
+    let (status, reply) = operator.send(&owner, upload(wanted).await?).await?;
     if !status.is_success() {
         bail!(
             "the file was not taken: {}",
@@ -72,10 +82,19 @@ async fn import(assembly: &Assembly, file: &Path, slug: &str, country: Option<&s
     for (class, count) in counts {
         println!("{class:<24} {count}");
     }
-    if done["state"] == "failed" {
-        bail!("the import failed: {}", done["error"]);
+    for (name, known) in [
+        ("would_create", "new recipients"),
+        ("would_update", "known recipients"),
+    ] {
+        if let Some(count) = done[name].as_i64() {
+            println!("{known:<24} {count}");
+        }
     }
-    Ok(())
+    match done["state"].as_str() {
+        Some("failed") => bail!("the import failed: {}", done["error"]),
+        Some("cancelled") => bail!("somebody ended the import"),
+        _ => Ok(()),
+    }
 }
 
 async fn tenant(assembly: &Assembly, slug: &str) -> anyhow::Result<TenantId> {
@@ -94,22 +113,27 @@ async fn tenant(assembly: &Assembly, slug: &str) -> anyhow::Result<TenantId> {
 }
 
 /// The file as a multipart request, read while it is sent.
-async fn upload(file: &Path, country: Option<&str>) -> anyhow::Result<Request<Body>> {
+async fn upload(wanted: &Wanted) -> anyhow::Result<Request<Body>> {
     const BOUNDARY: &str = "plaza-import-boundary-6f1d0c";
-    let mapping = country.map(|country| {
+    let file: &Path = &wanted.file;
+    let mapping = wanted.country.as_deref().map(|country| {
         format!(
             "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"mapping\"\r\n\
              Content-Type: application/json\r\n\r\n{}\r\n",
             json!({"default_country": country})
         )
     });
+    let dry_run = format!(
+        "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"dry_run\"\r\n\r\n{}\r\n",
+        wanted.dry_run
+    );
     let name: String = file
         .file_name()
         .unwrap_or_default()
         .to_string_lossy()
         .replace(['"', '\r', '\n'], "_");
     let head = format!(
-        "{}--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+        "{}{dry_run}--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
          Content-Type: text/csv\r\n\r\n",
         mapping.unwrap_or_default()
     );
@@ -140,7 +164,7 @@ async fn watch(operator: &Operator<'_>, owner: &Caller, id: &str) -> anyhow::Res
         bar.set_position(import["bytes_done"].as_u64().unwrap_or_default());
         bar.set_message(format!("{} rows", import["rows_done"]));
         match import["state"].as_str() {
-            Some("done" | "done_with_errors" | "failed") => {
+            Some("done" | "done_with_errors" | "failed" | "cancelled") => {
                 bar.finish();
                 return Ok(import);
             }

@@ -17,3 +17,18 @@ pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
     );
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, Flags};
+
+    #[test]
+    fn nothing_in_the_document_stands_for_two_things() {
+        // Another test may have been quicker.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let config = Config::load(&Flags::default(), &Environment::of(std::iter::empty())).unwrap();
+        let apis = assembly::catalogue(&config, &Clock::system()).unwrap();
+        assert_eq!(plaza_web::openapi::conflicts(&apis), Vec::<String>::new());
+    }
+}

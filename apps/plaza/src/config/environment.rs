@@ -8,6 +8,8 @@ use plaza_database::Login;
 use plaza_kernel::ServiceName;
 use secrecy::SecretString;
 
+use super::sealed::{Opener, Seen};
+
 /// The variables of the process.
 #[derive(Clone)]
 pub(crate) struct Environment(BTreeMap<String, String>);
@@ -55,6 +57,21 @@ impl Environment {
             .get(name)
             .map(String::as_str)
             .filter(|value| !value.is_empty())
+    }
+
+    /// The same with its sealed values opened.
+    pub(super) fn opened(&self, opener: &Opener, seen: &mut Seen) -> Self {
+        let opened = self.0.iter().map(|(name, value)| {
+            let mut here = Seen::default();
+            let opened = opener.open(name, value, &mut here);
+            // What is a setting too was seen already.
+            if name.ends_with("_DATABASE_URL") {
+                seen.problems.append(&mut here.problems);
+                seen.sealed.append(&mut here.sealed);
+            }
+            (name.clone(), opened.unwrap_or_else(|| value.clone()))
+        });
+        Self(opened.collect())
     }
 
     /// The file that `PLAZA_CONFIG` names.

@@ -52,11 +52,17 @@ pub(super) fn adapt(config: &mut Config, duty: &Duty, folder: &Path, addresses: 
     if config.broadcast.objects.is_relative() {
         config.broadcast.objects = folder.join("objects");
     }
-    if *duty != Duty::Up || !config.development.simulator {
+    if *duty != Duty::Up {
+        return;
+    }
+    // Nobody could read them otherwise.
+    config.notification.mail.inbox |= config.notification.mail.url.is_none();
+    if !config.development.simulator {
         return;
     }
     let local = addresses.simulator.map(|address| format!("http://{address}"));
     if let Some(url) = config.development.simulator_url.clone().or(local) {
+        config.notification.twilio.base_url.clone_from(&url);
         config.notification.whatsapp.base_url = url;
         // No stranger: it goes on with our traces.
         config.notification.whatsapp.send_trace_context = true;

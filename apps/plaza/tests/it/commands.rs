@@ -1,12 +1,23 @@
 //! The commands beside `plaza` itself. Those that act on a Plaza do so on one process and on its parts.
 
-use std::process::Output;
+use std::io::Write;
+use std::process::{Output, Stdio};
+use std::time::Duration;
 
+use http::Method;
+use plaza_crypto::KeyRing;
+use plaza_testkit::eventually;
+use secrecy::ExposeSecret;
 use serde_json::json;
 
+use crate::client::{Api, answer};
 use crate::front::{Front, Running, Topology};
 use crate::plaza::{Plaza, bare, complaint, folder, output, printed};
 use crate::story::{self, testdata};
+use crate::superuser::Superuser;
+
+/// What a schedule does that was put forward; what runs beside may make a machine slow.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::test]
 async fn the_table_of_routes() {
@@ -183,4 +194,116 @@ async fn the_demo_is_made_without_it_and_can_work(plaza: &mut Running) {
 
     let told = complaint(&plaza.run(&["seed", "demo"]).await);
     assert!(told.contains("409"), "{told}");
+}
+
+#[tokio::test]
+async fn the_keys_of_a_deleted_tenant_are_destroyed_and_those_of_no_other() {
+    let mut plaza = Running::start(Topology::OneProcess).await;
+    let admin = story::administrator(&plaza).await;
+    let (acme, rival) = (
+        story::tenant(&admin, "acme").await,
+        story::tenant(&admin, "rival").await,
+    );
+    for tenant in [&acme, &rival] {
+        keeps_a_secret(&tenant.owner, &tenant.id).await;
+    }
+    let superuser = plaza.superuser().await;
+    let shred = async |tenant: &str| {
+        let arguments = ["secrets", "shred", "--yes", "--tenant", tenant];
+        plaza.run(&arguments).await
+    };
+    let unsure = plaza.run(&["secrets", "shred", "--tenant", &acme.id]).await;
+    assert!(complaint(&unsure).contains("--yes"));
+    let nobody = uuid::Uuid::nil().to_string().replace('0', "7");
+    assert!(complaint(&shred(&nobody).await).contains("never was a tenant"));
+    assert!(complaint(&shred(&acme.id).await).contains("the tenant is active"));
+    admin
+        .delete(&format!("/api/v1/admin/tenants/{}", acme.id))
+        .await
+        .ok();
+    assert!(complaint(&shred(&acme.id).await).contains("the tenant is deleting"));
+    assert_ne!(data_keys(&superuser, &acme.id).await, 0, "it may be restored");
+
+    is_ended(&superuser, &acme.id).await;
+    let told = printed(&shred(&acme.id).await);
+    assert!(told.contains("tenancy\t1 data keys destroyed"), "{told}");
+    assert_eq!(data_keys(&superuser, &acme.id).await, 0);
+    assert_ne!(data_keys(&superuser, &rival.id).await, 0);
+    plaza.stop().await;
+}
+
+async fn keeps_a_secret(owner: &Api, tenant: &str) {
+    let path = format!("/api/v1/admin/tenants/{tenant}/secrets/messaging/whatsapp_token");
+    let put = owner
+        .request(Method::PUT, &path)
+        .json(&json!({"value": "a token"}));
+    assert_eq!(answer(put).await.status, 204);
+}
+
+async fn data_keys(superuser: &Superuser, tenant: &str) -> u64 {
+    let of = |service| format!("SELECT id FROM {service}.data_keys WHERE tenant_id = '{tenant}'");
+    let all = ["identity", "tenancy", "notification"]
+        .map(of)
+        .join(" UNION ALL ");
+    superuser
+        .number(&format!("SELECT count(*) FROM ({all}) AS keys"))
+        .await
+}
+
+/// Its days of grace are over, and the night has come.
+async fn is_ended(superuser: &Superuser, tenant: &str) {
+    let over =
+        "UPDATE tenancy.tenants SET delete_after = now() - interval '1 hour' WHERE tenant_id::text = $1";
+    superuser.rows(over, &[&tenant]).await;
+    let due = "UPDATE tenancy.schedules SET next_at = now() WHERE name = 'tenancy.end_tenants'";
+    superuser.rows(due, &[]).await;
+    let ended = "SELECT 1 FROM tenancy.tenants WHERE tenant_id::text = $1 AND status = 'deleted'";
+    eventually(PATIENCE, || async {
+        !superuser.rows(ended, &[&tenant]).await.is_empty()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_that_a_setting_is_sealed_with_does_not_go() {
+    let (old, new) = (KeyRing::generate(), KeyRing::generate());
+    let (old, new) = (old.expose_secret(), new.expose_secret());
+    let mut plaza = Plaza::builder().env("ENCRYPTION_KEY", old).start().await;
+    let sealed = sealed_by(&plaza, "market").await;
+    assert!(sealed.starts_with("enc:v1."), "{sealed}");
+    plaza.stop().await;
+    plaza.set("ENCRYPTION_KEY", Some(&format!("{new},{old}")));
+    plaza.set("OTEL_SERVICE_NAME", Some(&sealed));
+    plaza.restart().await;
+
+    let id = old.split(':').next().unwrap();
+    printed(&plaza.run(&["secrets", "rotate"]).await);
+    let status = printed(&plaza.run(&["secrets", "status"]).await);
+    assert!(
+        status.contains(&format!("configuration\t{id}\t0\t1\tconfigured")),
+        "{status}"
+    );
+    let told = complaint(&plaza.run(&["secrets", "retire", id]).await);
+    assert!(
+        told.contains(&format!("telemetry.service_name are still sealed with {id}")),
+        "{told}"
+    );
+    let anew = sealed_by(&plaza, "market").await;
+    plaza.set("OTEL_SERVICE_NAME", Some(&anew));
+    let told = printed(&plaza.run(&["secrets", "retire", id]).await);
+    assert!(told.contains("take it out"), "{told}");
+    plaza.stop().await;
+}
+
+/// `plaza secrets encrypt` as it should be used: no argument shows what is sealed.
+async fn sealed_by(plaza: &Plaza, value: &str) -> String {
+    let mut command = plaza.command(&["secrets", "encrypt"]);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut running = command.spawn().unwrap();
+    running.stdin.take().unwrap().write_all(value.as_bytes()).unwrap();
+    let output = tokio::task::spawn_blocking(move || running.wait_with_output().unwrap());
+    printed(&output.await.unwrap()).trim().to_owned()
 }

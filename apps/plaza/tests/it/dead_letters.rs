@@ -144,9 +144,6 @@ async fn the_story_of_a_poison_event(topology: Topology) {
     let mut house = Poisoned::over(topology).await;
     let admin = story::administrator(&house.plaza).await;
     let acme = story::tenant(&admin, "acme").await;
-    // The owner's own role has been given out, before anything is poisoned.
-    let owner = house.user("owner@acme.example").await;
-    eventually(PATIENCE, || house.has_a_role(&owner)).await;
     assert_eq!(house.letters().await, []);
 
     house.poison().await;

@@ -7,14 +7,18 @@ mod files;
 mod started;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use plaza_testkit::TestDatabase;
+use plaza_testkit::{TestDatabase, eventually};
 use secrecy::ExposeSecret;
 
+use crate::client::Api;
 use crate::fleet::SERVICES;
-use crate::plaza::{bare, folder, output, printed};
+use crate::plaza::{bare, folder, free_address, output, printed};
 use files::{Container, Deployment, make_secrets, read};
 use started::{far_as_it_comes, nowhere};
+
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn every_service_and_two_gateways_are_there_each_under_the_address_the_others_have() {
@@ -63,7 +67,7 @@ fn needed(container: &Container) -> BTreeSet<String> {
             needed.push(format!("PLAZA_{upper}_SYSTEM_DATABASE_URL"));
             needed.push("RABBITMQ_URL".to_owned());
         }
-        if part == "identity" || part == "notification" {
+        if ["identity", "tenancy", "notification"].contains(&part.as_str()) {
             needed.push("ENCRYPTION_KEY".to_owned());
         }
         if part == "notification" {
@@ -128,6 +132,44 @@ fn haproxy_stands_before_the_gateways() {
         configuration.contains("option httpchk GET /readyz"),
         "{configuration}"
     );
+    // Without it every client of the gateways has the proxy's address, and limits by address are everybody's.
+    assert!(configuration.contains("option forwardfor"), "{configuration}");
+}
+
+/// A program that ends with the test.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+#[tokio::test]
+async fn haproxy_writes_no_query_into_its_log() {
+    let place = folder();
+    let (address, log) = (free_address(), place.path().join("log"));
+    let configuration = read("deploy/haproxy.cfg").replace("bind :8080", &format!("bind {address}"));
+    let file = place.path().join("haproxy.cfg");
+    std::fs::write(&file, configuration).unwrap();
+    let mut haproxy = std::process::Command::new("/usr/sbin/haproxy");
+    haproxy.arg("-db").arg("-f").arg(&file);
+    haproxy
+        .stdout(std::fs::File::create(&log).unwrap())
+        .stderr(std::process::Stdio::null());
+    let _running = Running(haproxy.spawn().unwrap());
+    let listens = || async { tokio::net::TcpStream::connect(&address).await.is_ok() };
+    eventually(PATIENCE, listens).await;
+    // There is no gateway behind it: what it was asked for is written down all the same.
+    let api = Api::at(&format!("http://{address}"));
+    assert_eq!(api.get("/setup?token=CANARY&x=CANARY").await.status, 503);
+    let logged = || std::fs::read_to_string(&log).unwrap();
+    eventually(PATIENCE, || async {
+        logged().contains("\"GET /setup HTTP/1.1\"")
+    })
+    .await;
+    assert!(!logged().contains("CANARY"), "{}", logged());
 }
 
 #[test]

@@ -82,6 +82,8 @@ impl Fleet {
             own("PLAZA_SERVER__DRAIN_DELAY_MILLISECONDS", "0"),
             own("PLAZA_BROADCAST__OBJECTS", objects.to_str().unwrap()),
             own("PLAZA_IDENTITY__REGISTRATION", "open"),
+            own("PLAZA_IDENTITY__EMAIL_VERIFICATION", "offered"),
+            own("PLAZA_IDENTITY__THROTTLE__LOOPBACK_EXEMPT", "true"),
             own("PLAZA_NOTIFICATION__DEFAULT_RATE", "1000"),
             own("PLAZA_NOTIFICATION__DEVELOPMENT_SENDER", "true"),
             own("PLAZA_NOTIFICATION__WHATSAPP__BASE_URL", &simulator),
@@ -177,6 +179,12 @@ impl Fleet {
     /// This process is of another program from its next start on.
     pub(crate) fn run_by(&mut self, name: &str, program: &Path) {
         self.members.get_mut(name).unwrap().program = Some(program.to_owned());
+    }
+
+    /// What all processes are told under this name.
+    pub(crate) fn variable(&self, name: &str) -> String {
+        let told = self.variables.iter().rev().find(|(known, _)| known == name);
+        told.unwrap_or_else(|| panic!("nobody is told {name}")).1.clone()
     }
 
     /// The simulator, a process of its own too.

@@ -1,9 +1,9 @@
 //! What a person sees of a Plaza, whatever it is made of: the same stories run against one process and against a fleet.
 //!
-//! In both: `campaigns`, `commands` (those that act on a Plaza), `dead_letters`, `doctor`, `fairness`, `kill`, `matrix`, `me`,
-//! `walk`, `worker`; `sockets` says of each what the other must not have.
+//! In both: `campaigns`, `commands` (those that act on a Plaza), `dead_letters`, `doctor`, `fairness`, `forge`,
+//! `internal_routes`, `kill`, `lists`, `mails`, `matrix`, `me`, `secrets`, `steering`, `tenant_life`, `walk`, `worker`; `sockets` says of each what the other must not have.
 //! In pieces only, because it is about other processes: `faults`, `outsider`, `rolling`, `tracing`, `upgrade`.
-//! In one process only: `lifecycle` and `settings` (the embedded cluster, its folder and its ports, which pieces do not
+//! In one process only: `conformance` (the same document in every process), `lifecycle` and `settings` (the embedded cluster, its folder and its ports, which pieces do not
 //! have; how one of many ends in order is in `rolling`, and what it has to be told in `deploy`), `surface` (the same listener
 //! and the same document in every process), and in `kill` the run without any kill, which `walk` is in pieces.
 //! Neither: `deploy`, `guide` and `topology` hold what is printed and written down against the program.
@@ -83,6 +83,14 @@ impl Running {
         match self {
             Self::OneProcess(_) => vec![WHOLE.to_owned()],
             Self::Pieces(fleet) => fleet.names(),
+        }
+    }
+
+    /// What a process printed and logged since its last start.
+    pub(crate) fn log(&self, name: &str) -> String {
+        match self {
+            Self::OneProcess(plaza) => plaza.stdout() + &plaza.stderr(),
+            Self::Pieces(fleet) => fleet.stdout(name) + &fleet.stderr(name),
         }
     }
 

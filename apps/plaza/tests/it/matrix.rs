@@ -4,11 +4,13 @@
 //! merged, and what its rule promises is held against the answers (`rules.rs`).
 
 mod edges;
+mod ended;
 mod foreign;
 mod operations;
 mod probes;
 mod rules;
 mod stage;
+mod told;
 
 use std::fmt::Write;
 
@@ -34,7 +36,11 @@ async fn who_may_do_what_in(topology: Topology) {
     let names: Vec<&str> = stage.actors.iter().map(|actor| actor.name).collect();
     let mut table = format!("operation | id | rule | {}\n", names.join(" | "));
     let (operations, _) = documented(&stage.plaza).await;
-    for operation in &operations {
+    // What is for developers is there on a laptop and not elsewhere: it has no row, and tests of its own.
+    for operation in operations
+        .iter()
+        .filter(|operation| operation.rule != "development")
+    {
         let mut answers = Answers::new();
         write!(
             table,
@@ -109,4 +115,19 @@ async fn methods_hosts_and_headers_open_nothing_in(topology: Topology) {
     edges::other_methods(&stage, &operations).await;
     edges::hosts(&stage, &operations).await;
     edges::headers(&stage, &operations).await;
+}
+
+#[tokio::test]
+async fn whose_time_is_over_is_a_stranger_everywhere() {
+    ended::are_strangers_everywhere(Topology::OneProcess).await;
+}
+
+#[tokio::test]
+async fn whose_time_is_over_is_a_stranger_everywhere_in_pieces() {
+    ended::are_strangers_everywhere(Topology::Pieces).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_told_is_not_done() {
+    told::or_not_done(Topology::OneProcess).await;
 }

@@ -154,6 +154,23 @@ impl Plaza {
         self.child = Some(command.spawn().unwrap());
     }
 
+    /// Gives a variable another value from the next start on, or takes it away.
+    pub(crate) fn set(&mut self, name: &str, value: Option<&str>) {
+        self.how.variables.retain(|(known, _)| known != name);
+        let value = value.map(|value| (name.to_owned(), value.to_owned()));
+        self.how.variables.extend(value);
+    }
+
+    /// Whether the process has ended by itself; then it can be started again.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        let child = self.child.as_mut();
+        let ended = child.is_none_or(|child| child.try_wait().unwrap().is_some());
+        if ended {
+            self.child = None;
+        }
+        ended
+    }
+
     /// Starts the process on the same folder and waits until it says that it is ready.
     pub(crate) async fn restart(&mut self) {
         let begun = Instant::now();

@@ -1,16 +1,20 @@
 //! The database as nobody in Plaza sees it: whole, past every policy. For assertions only.
 
 use std::fs;
+use std::process::Command;
 
 use plaza_testkit::TestDatabase;
+use secrecy::ExposeSecret;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row};
 
-use crate::plaza::Plaza;
+use crate::plaza::{Plaza, output, printed};
 
 /// A session of the embedded cluster's superuser.
 pub(crate) struct Superuser {
     client: Client,
+    /// How PostgreSQL's own programs log in.
+    conninfo: String,
 }
 
 impl Superuser {
@@ -32,13 +36,20 @@ impl Superuser {
         let (client, connection) = config.connect(NoTls).await.unwrap();
         #[expect(clippy::disallowed_methods, reason = "ends with the client")]
         tokio::spawn(connection);
-        Self { client }
+        let conninfo = format!(
+            "host={} port={} user=plaza_superuser dbname=plaza password={}",
+            postmaster.socket.display(),
+            postmaster.port,
+            password.trim()
+        );
+        Self { client, conninfo }
     }
 
     /// The same for a database of the test cluster.
     pub(crate) async fn at(database: &TestDatabase) -> Self {
         Self {
             client: database.admin().await,
+            conninfo: database.url().expose_secret().to_owned(),
         }
     }
 
@@ -54,6 +65,13 @@ impl Superuser {
     pub(crate) async fn number(&self, sql: &str) -> u64 {
         let rows = self.rows(sql, &[]).await;
         u64::try_from(rows[0].get::<_, i64>(0)).unwrap()
+    }
+
+    /// What a backup holds: the whole database, as `pg_dump` writes it.
+    pub(crate) async fn dump(&self) -> String {
+        let mut command = Command::new("pg_dump");
+        command.args(["--no-sync", "--dbname", &self.conninfo]);
+        printed(&output(command).await)
     }
 
     /// `schema.table` of every table that has this column.

@@ -64,7 +64,7 @@ async fn the_table_is_declared_on_an_empty_broker_and_again_without_harm() {
     let vhost = Vhost::new().await;
     let table = printed(&output(topology(&vhost, &[])).await);
     let (exchanges, queues) = named(&table);
-    assert_eq!((exchanges.len(), queues.len()), (12, 20 * 6), "{table}");
+    assert_eq!((exchanges.len(), queues.len()), (12, 30 * 6), "{table}");
     let there = |names: &[&str], whether: bool| -> Vec<String> {
         names
             .iter()

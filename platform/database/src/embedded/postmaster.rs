@@ -218,6 +218,11 @@ fn settings(socket: &Path, durability: Durability) -> Vec<String> {
     .to_vec();
     settings.push(format!("port={PORT}"));
     settings.push(format!("unix_socket_directories={}", socket.display()));
+    // A test that ends while it connects leaves a server process that waits for a password. Until that is given up, every
+    // DROP DATABASE waits for it, that of the test too.
+    if durability == Durability::Disposable {
+        settings.push("authentication_timeout=5s".to_owned());
+    }
     // Said aloud, so that no configuration file can turn it off.
     for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
         settings.push(format!("{setting}={durable}"));

@@ -51,6 +51,43 @@ async fn the_platform_sees_no_tenants_rows() {
     );
 }
 
+/// Whoever forgets to say whose rows they are after gets nobody's.
+#[tokio::test]
+async fn a_session_that_was_told_no_tenant_sees_and_writes_no_tenants_rows() {
+    let ledger = Ledger::open().await;
+    let acme = ledger.tenant_with("acme").await;
+    let tx = ledger.database.begin(acme);
+    tx.execute(&STATE_FACT, (Some(acme.as_uuid()), "acme".to_owned()))
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+
+    let session = ledger.test.admin().await;
+    session.batch_execute("SET ROLE plaza_ledger").await.unwrap();
+    let over = format!("BEGIN; SET LOCAL app.tenant_id = '{acme}'; COMMIT");
+    // Never told; told in a transaction that is over; told that it is nobody's.
+    for told in ["SELECT 1", over.as_str(), "SET app.tenant_id = ''"] {
+        session.batch_execute(told).await.unwrap();
+        let seen = "SELECT (SELECT count(*) FROM ledger.accounts) + (SELECT count(*) FROM ledger.outbox)";
+        let seen: i64 = session.query_one(seen, &[]).await.unwrap().get(0);
+        assert_eq!(seen, 0, "after {told}");
+        for change in [
+            "UPDATE ledger.accounts SET name = 'x'",
+            "DELETE FROM ledger.accounts",
+        ] {
+            assert_eq!(session.execute(change, &[]).await.unwrap(), 0, "after {told}");
+        }
+        let insert = "INSERT INTO ledger.accounts (tenant_id, id, name) VALUES ($1, gen_random_uuid(), 'x')";
+        let refused = session.execute(insert, &[&acme.as_uuid()]).await.unwrap_err();
+        assert_eq!(
+            refused.code(),
+            Some(&SqlState::INSUFFICIENT_PRIVILEGE),
+            "after {told}"
+        );
+    }
+    assert_eq!(ledger.names(acme).await, ["acme"]);
+}
+
 #[tokio::test]
 async fn a_row_of_another_tenant_cannot_be_written() {
     let ledger = Ledger::open().await;

@@ -7,6 +7,7 @@
 )]
 
 mod cancellation;
+mod copies;
 mod embedded;
 mod isolation;
 mod ledger;

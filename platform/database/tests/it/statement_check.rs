@@ -16,6 +16,15 @@ mod wrong {
         /// Not granted to the system login.
         system static SYSTEM_NOT_GRANTED: () => (i64,) = "SELECT rate FROM ledger.rates";
     }
+
+    plaza_database::temp_tables! {
+        /// Another type.
+        static OTHER_COLUMN: (i64, String) = ("staged_wrong", "id uuid, name text");
+        /// A column more than the row has.
+        static ONE_MORE: (i64,) = ("staged_more", "id bigint, name text");
+        /// No such type.
+        static NO_TYPE: (i64,) = ("staged_nothing", "id biggest");
+    }
 }
 
 #[tokio::test]
@@ -43,7 +52,20 @@ async fn every_wrong_statement_is_named_and_no_right_one_is() {
         about("wrong::SYSTEM_NOT_GRANTED")[0].contains("permission denied"),
         "{problems:#?}"
     );
+    assert!(
+        about("wrong::OTHER_COLUMN")[0].contains("i64 is not uuid"),
+        "{problems:#?}"
+    );
+    assert!(
+        about("wrong::ONE_MORE")[0].contains("1 parameters given, 2 expected"),
+        "{problems:#?}"
+    );
+    assert!(
+        about("wrong::NO_TYPE")[0].contains("does not exist"),
+        "{problems:#?}"
+    );
     assert_eq!(about("it::ledger::"), [""; 0]);
+    assert_eq!(about("it::copies::"), [""; 0]);
 }
 
 #[tokio::test]

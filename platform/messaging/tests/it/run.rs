@@ -1,14 +1,17 @@
 //! Started messaging: woken at once, shared by processes, stopped in order.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use plaza_messaging::MessagingSettings;
+use plaza_database::TenantTx;
+use plaza_messaging::{Consumer, Messaging, MessagingSettings, Subscriptions, Unconsumed};
 use plaza_testkit::{RoundTrips, eventually};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::carrier::PATIENCE;
-use crate::ledger::{BookKeeper, LEDGER, Mood, SHOP, Street, quick};
+use crate::ledger::{BookKeeper, Counted, LEDGER, Mood, SHOP, Street, quick};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_wakes_relay_and_consumer_without_any_polling() {
@@ -123,4 +126,45 @@ async fn an_idle_service_asks_the_database_twice_a_second() {
     stop.cancel();
     tasks.close();
     tasks.wait().await;
+}
+
+/// Listeners that only count: as many as there are names.
+macro_rules! listeners {
+    ($($type:ident: $name:literal),*) => {$(
+        struct $type(Arc<AtomicUsize>);
+
+        impl Consumer for $type {
+            type Event = Counted;
+            const NAME: &'static str = $name;
+
+            async fn consume(&self, _: &TenantTx, _: &Counted) -> Result<(), Unconsumed> {
+                self.0.fetch_add(1, Ordering::SeqCst);
+                Ok(())
+            }
+        }
+    )*
+
+        fn listeners(heard: &Arc<AtomicUsize>) -> Subscriptions {
+            Subscriptions::new()$(.with($type(Arc::clone(heard))))*
+        }
+    };
+}
+
+listeners!(First: "ledger.first", Second: "ledger.second", Third: "ledger.third", Fourth: "ledger.fourth",
+    Fifth: "ledger.fifth", Sixth: "ledger.sixth", Seventh: "ledger.seventh");
+
+#[tokio::test]
+async fn of_more_consumers_than_places_each_is_served_while_the_others_are_idle() {
+    let street = Street::open().await;
+    let heard = Arc::new(AtomicUsize::new(0));
+    let settings = MessagingSettings {
+        concurrency: 2,
+        ..quick()
+    };
+    let mut messaging = Messaging::in_process(settings, street.clock.clone());
+    messaging.host(street.shop.clone(), Subscriptions::new());
+    messaging.host(street.ledger.clone(), listeners(&heard));
+    street.say(street.tenant(), "a", 1).await;
+    messaging.drain(Duration::from_secs(20)).await.unwrap();
+    assert_eq!(heard.load(Ordering::SeqCst), 7);
 }

@@ -11,6 +11,7 @@ mod own_broker;
 mod python;
 mod rabbitmq;
 mod settling;
+mod smtp;
 
 use std::sync::LazyLock;
 

@@ -20,19 +20,23 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        if !is_json(request.headers()) {
-            let text = "the body has to be `application/json`";
-            return Err(ApiError::new(
-                Kind::UnsupportedMedia,
-                "UNSUPPORTED_MEDIA_TYPE",
-                text,
-            ));
-        }
-        let body = Bytes::from_request(request, state)
-            .await
-            .map_err(|error| unreadable_body(&error))?;
-        parse(&body).map(Self)
+        parse(&bytes(request, state).await?).map(Self)
     }
+}
+
+/// The body of a request that says it is JSON.
+pub(crate) async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+    if !is_json(request.headers()) {
+        let text = "the body has to be `application/json`";
+        return Err(ApiError::new(
+            Kind::UnsupportedMedia,
+            "UNSUPPORTED_MEDIA_TYPE",
+            text,
+        ));
+    }
+    Bytes::from_request(request, state)
+        .await
+        .map_err(|error| unreadable_body(&error))
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {
@@ -55,7 +59,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+/// What its bytes say.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     if body.is_empty() {
         return Err(malformed("the body is empty"));
     }

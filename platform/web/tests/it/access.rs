@@ -1,13 +1,21 @@
 //! Every rule against every kind of caller.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::Request;
-use plaza_kernel::{Caller, PermissionSet, SystemRole};
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::{StreamExt, stream};
+use http::{HeaderName, header};
+use http_body_util::BodyExt;
+use plaza_kernel::{Caller, PermissionSet, SystemRole, TenantId};
 use plaza_web::{
-    Anyone, Api, Authenticated, Granted, Internal, InternalListener, May, Owner, OwnerOrPlatformAdmin,
-    PermissionSource, PlatformAdmin, ServiceApi,
+    Anyone, Api, ApiError, Authenticated, Granted, Internal, InternalListener, May, MayOrPlatformAdmin,
+    Owner, OwnerOrPlatformAdmin, PermissionSource, PlatformAdmin, ServiceApi,
 };
+use tower::ServiceExt;
 use utoipa_axum::routes;
 
 use crate::support::{Reply, SERVICE, Source, ViewOrders, ask, caller, get, nothing_granted};
@@ -30,6 +38,7 @@ handlers! {
     platform_admin: PlatformAdmin = "/platform_admin";
     owner_or_platform_admin: OwnerOrPlatformAdmin = "/owner_or_platform_admin";
     may: May<ViewOrders> = "/may";
+    may_or_platform_admin: MayOrPlatformAdmin<ViewOrders> = "/may_or_platform_admin";
     internal: Internal = "/internal";
 }
 
@@ -41,17 +50,19 @@ fn shop(permissions: Arc<dyn PermissionSource>) -> ServiceApi {
         .route::<PlatformAdmin>(routes!(platform_admin))
         .route::<OwnerOrPlatformAdmin>(routes!(owner_or_platform_admin))
         .route::<May<ViewOrders>>(routes!(may))
+        .route::<MayOrPlatformAdmin<ViewOrders>>(routes!(may_or_platform_admin))
         .route::<Internal>(routes!(internal))
         .build((), permissions)
 }
 
-const ROUTES: [&str; 7] = [
+const ROUTES: [&str; 8] = [
     "/anyone",
     "/authenticated",
     "/owner",
     "/platform_admin",
     "/owner_or_platform_admin",
     "/may",
+    "/may_or_platform_admin",
     "/internal",
 ];
 
@@ -82,39 +93,42 @@ async fn who_may_use_which_rule() {
     let member = caller(SystemRole::Member, true);
     let service = caller(SystemRole::Service, true);
     let platform = caller(SystemRole::PlatformAdmin, false);
-    //                                            anyone auth owner plat o|p  may  internal
-    assert_eq!(row(&all, None).await, [200, 401, 401, 401, 401, 401, 404]);
+    //                                            anyone auth owner plat o|p  may  m|p  internal
+    assert_eq!(row(&all, None).await, [200, 401, 401, 401, 401, 401, 401, 404]);
     assert_eq!(
         row(&none, Some(member.clone())).await,
-        [200, 200, 403, 403, 403, 403, 404]
+        [200, 200, 403, 403, 403, 403, 403, 404]
     );
     assert_eq!(
         row(&others, Some(member.clone())).await,
-        [200, 200, 403, 403, 403, 403, 404]
+        [200, 200, 403, 403, 403, 403, 403, 404]
     );
-    assert_eq!(row(&all, Some(member)).await, [200, 200, 403, 403, 403, 200, 404]);
+    assert_eq!(
+        row(&all, Some(member)).await,
+        [200, 200, 403, 403, 403, 200, 200, 404]
+    );
     assert_eq!(
         row(&none, Some(caller(SystemRole::Owner, true))).await,
-        [200, 200, 200, 403, 200, 200, 404]
+        [200, 200, 200, 403, 200, 200, 200, 404]
     );
     assert_eq!(
         row(&all, Some(platform)).await,
-        [200, 200, 403, 200, 200, 403, 404]
+        [200, 200, 403, 200, 200, 403, 200, 404]
     );
     assert_eq!(
         row(&none, Some(service.clone())).await,
-        [200, 200, 403, 403, 403, 403, 404]
+        [200, 200, 403, 403, 403, 403, 403, 404]
     );
     assert_eq!(
         row(&all, Some(service)).await,
-        [200, 200, 403, 403, 403, 200, 404]
+        [200, 200, 403, 403, 403, 200, 200, 404]
     );
 }
 
 #[tokio::test]
 async fn a_role_in_the_wrong_scope_opens_nothing() {
     let all = shop(Arc::new(Source(Some(PermissionSet::none().with(77)))));
-    let closed = [200, 200, 403, 403, 403, 403, 404];
+    let closed = [200, 200, 403, 403, 403, 403, 403, 404];
     assert_eq!(row(&all, Some(caller(SystemRole::Owner, false))).await, closed);
     assert_eq!(row(&all, Some(caller(SystemRole::Member, false))).await, closed);
     assert_eq!(
@@ -238,7 +252,55 @@ async fn the_table_of_routes_names_the_rules() {
             "GET platform_admin",
             "GET owner_or_platform_admin",
             "GET orders.view",
+            "GET orders.view_or_platform_admin",
             "GET internal"
         ]
     );
+}
+
+/// Grants until it does not.
+struct Withdrawn(AtomicBool);
+
+impl PermissionSource for Withdrawn {
+    fn permissions<'a>(
+        &'a self,
+        _: &'a Caller,
+        _: TenantId,
+    ) -> BoxFuture<'a, Result<PermissionSet, ApiError>> {
+        let set = PermissionSet::none();
+        let set = if self.0.load(Ordering::SeqCst) {
+            set
+        } else {
+            set.with(77)
+        };
+        async move { Ok(set) }.boxed()
+    }
+}
+
+/// One event, and then nothing for ever.
+#[utoipa::path(get, path = "/listen", responses((status = 200)))]
+async fn listen(_: Granted<May<ViewOrders>>) -> ([(HeaderName, &'static str); 1], Body) {
+    let events = stream::iter([Ok::<_, std::io::Error>("data: 1\n\n")]).chain(stream::pending());
+    (
+        [(header::CONTENT_TYPE, "text/event-stream")],
+        Body::from_stream(events),
+    )
+}
+
+#[tokio::test]
+async fn who_may_no_longer_listens_no_longer() {
+    const MOMENT: Duration = Duration::from_millis(2_500);
+    let source = Arc::new(Withdrawn(AtomicBool::new(false)));
+    let api = Api::<()>::new(SERVICE)
+        .route::<May<ViewOrders>>(routes!(listen))
+        .build((), Arc::clone(&source) as _);
+    let request = as_caller("/listen", Some(caller(SystemRole::Member, true)));
+    let Ok(answer) = api.router.clone().oneshot(request).await;
+    let mut body = answer.into_body();
+    assert!(body.frame().await.unwrap().is_ok());
+    let waited = tokio::time::timeout(MOMENT, body.frame()).await;
+    assert!(waited.is_err(), "who may hears on");
+    source.0.store(true, Ordering::SeqCst);
+    let ended = tokio::time::timeout(Duration::from_secs(30), body.frame()).await;
+    assert!(ended.unwrap().is_none());
 }

@@ -126,3 +126,19 @@ async fn a_body_that_breaks_off_is_malformed() {
     .await;
     reply.assert_failed(400, "MALFORMED_BODY");
 }
+
+#[tokio::test]
+async fn a_body_that_would_have_to_be_inflated_is_refused_unread() {
+    for coding in ["gzip", "br", "deflate", "zstd", "gzip, identity", "x-gzip", ""] {
+        let mut request = post("/numbers", "application/json", "[1]");
+        let coding = coding.parse().unwrap();
+        request.headers_mut().insert("content-encoding", coding);
+        ask(&shop(), request)
+            .await
+            .assert_failed(415, "UNSUPPORTED_MEDIA_TYPE");
+    }
+    let mut request = post("/numbers", "application/json", "[1]");
+    let coding = "Identity".parse().unwrap();
+    request.headers_mut().insert("content-encoding", coding);
+    assert_eq!(ask(&shop(), request).await.body, b"1");
+}

@@ -73,6 +73,7 @@ async fn every_kind_has_its_status() {
         (Kind::NotFound, 404),
         (Kind::Conflict, 409),
         (Kind::PreconditionFailed, 412),
+        (Kind::PreconditionRequired, 428),
         (Kind::TooLarge, 413),
         (Kind::UnsupportedMedia, 415),
         (Kind::Throttled, 429),

@@ -1,6 +1,7 @@
 //! The server on real sockets. Every wait is bounded.
 
 mod end;
+mod floods;
 mod http2;
 mod slow;
 

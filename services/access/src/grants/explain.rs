@@ -118,7 +118,8 @@ impl Access {
         })
     }
 
-    async fn tenant_status(&self, tenant: TenantId) -> Result<String, RpcError> {
+    /// What tenancy says of the tenant.
+    pub(crate) async fn tenant_status(&self, tenant: TenantId) -> Result<String, RpcError> {
         let request = GetRequest {
             tenant_id: tenant.to_string(),
         };

@@ -3,8 +3,8 @@
 use plaza_database::{Database, DatabaseError, TenantTx, row, statements};
 use plaza_kernel::{TenantId, UserId};
 
-use super::{Grants, set_of};
-use crate::roles::RoleId;
+use super::{Grants, bit, granted};
+use crate::roles::{RoleId, Template};
 
 row! {
     /// One role that has to do with the question why; null where there is none.
@@ -13,7 +13,9 @@ row! {
         menu_on: bool,
         role_id: Option<RoleId>,
         name: Option<String>,
+        template: Option<String>,
         held: Option<bool>,
+        /// By its rows: those of a default role count for nothing.
         grants: Option<bool>,
     }
 }
@@ -23,14 +25,17 @@ statements! {
     static RAISE_VERSION: (TenantId,) => () =
         "INSERT INTO access.versions (tenant_id, version) VALUES ($1, 1)
          ON CONFLICT (tenant_id) DO UPDATE SET version = access.versions.version + 1";
-    static OF_MEMBER: (TenantId, UserId) => (i64, Vec<String>) =
+    /// What the member's own roles grant, which default roles the member has, and which menus the tenant.
+    static OF_MEMBER: (TenantId, UserId) => (i64, Vec<String>, Vec<String>, Vec<String>) =
         "SELECT v.version,
-                coalesce(array_agg(DISTINCT p.menu || '.' || p.action)
-                         FILTER (WHERE m.menu IS NOT NULL), '{}')
+                coalesce(array_agg(DISTINCT p.menu || '.' || p.action) FILTER (WHERE p.menu IS NOT NULL), '{}'),
+                coalesce(array_agg(DISTINCT r.template) FILTER (WHERE r.template IS NOT NULL), '{}'),
+                ARRAY(SELECT menu FROM access.menus WHERE tenant_id = $1)
            FROM access.versions v
            LEFT JOIN access.assignments a ON a.tenant_id = v.tenant_id AND a.user_id = $2
-           LEFT JOIN access.role_permissions p ON p.tenant_id = a.tenant_id AND p.role_id = a.role_id
-           LEFT JOIN access.menus m ON m.tenant_id = p.tenant_id AND m.menu = p.menu
+           LEFT JOIN access.roles r ON r.tenant_id = a.tenant_id AND r.id = a.role_id
+           LEFT JOIN access.role_permissions p
+             ON p.tenant_id = r.tenant_id AND p.role_id = r.id AND r.template IS NULL
           WHERE v.tenant_id = $1
           GROUP BY v.version";
     static MENUS: (TenantId,) => (String,) =
@@ -39,15 +44,16 @@ statements! {
     static WHY: (TenantId, UserId, String, String) => Stored =
         "SELECT v.version,
                 EXISTS (SELECT FROM access.menus m WHERE m.tenant_id = $1 AND m.menu = $3) AS menu_on,
-                r.id AS role_id, r.name, r.held, r.grants
+                r.id AS role_id, r.name, r.template, r.held, r.grants
            FROM access.versions v
-           LEFT JOIN (SELECT r.id, r.name, a.role_id IS NOT NULL AS held, p.role_id IS NOT NULL AS grants
+           LEFT JOIN (SELECT r.id, r.name, r.template, a.role_id IS NOT NULL AS held, p.role_id IS NOT NULL AS grants
                         FROM access.roles r
                         LEFT JOIN access.assignments a
                           ON a.tenant_id = r.tenant_id AND a.role_id = r.id AND a.user_id = $2
                         LEFT JOIN access.role_permissions p
                           ON p.tenant_id = r.tenant_id AND p.role_id = r.id AND p.menu = $3 AND p.action = $4
-                       WHERE r.tenant_id = $1 AND (a.role_id IS NOT NULL OR p.role_id IS NOT NULL)) r ON true
+                       WHERE r.tenant_id = $1
+                         AND (a.role_id IS NOT NULL OR p.role_id IS NOT NULL OR r.template IS NOT NULL)) r ON true
           WHERE v.tenant_id = $1
           ORDER BY r.id";
 }
@@ -78,10 +84,11 @@ pub(crate) async fn of_member(
         .await?
         .into_iter()
         .next();
-    let (version, names) = row.unwrap_or_default();
+    let (version, names, templates, menus) = row.unwrap_or_default();
+    let templates = templates.iter().filter_map(|name| Template::named(name));
     Ok(Grants {
         version,
-        permissions: set_of(names.iter().map(String::as_str)),
+        permissions: granted(names.iter().map(String::as_str), templates, &menus),
     })
 }
 
@@ -128,18 +135,23 @@ pub(crate) async fn why(
     let mut why = Why::default();
     for row in rows {
         (why.version, why.menu_on) = (row.version, row.menu_on);
-        why.roles.extend(row.into_role());
+        why.roles.extend(row.into_role(bit(menu, action)));
     }
     Ok(why)
 }
 
 impl Stored {
-    fn into_role(self) -> Option<RoleInQuestion> {
-        Some(RoleInQuestion {
+    /// None for a role that has nothing to do with the question.
+    fn into_role(self, asked: Option<u16>) -> Option<RoleInQuestion> {
+        let template = self.template.as_deref().and_then(Template::named);
+        let by_code = |template: Template| asked.is_some_and(|bit| template.permissions().contains(bit));
+        let (held, stored) = (self.held?, self.grants?);
+        let grants = template.map_or(stored, by_code);
+        (held || grants).then_some(RoleInQuestion {
             id: self.role_id?,
             name: self.name?,
-            held: self.held?,
-            grants: self.grants?,
+            held,
+            grants,
         })
     }
 }

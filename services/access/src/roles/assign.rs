@@ -5,9 +5,8 @@ use plaza_contracts::permissions::{AssignRoles, ViewRoles};
 use plaza_database::{DatabaseError, TenantTx};
 use plaza_kernel::{Failure, Kind, Page, PageQuery, UserId};
 
-use super::{RoleId, store};
-use crate::Access;
-use crate::grants;
+use super::{Role, RoleId, store};
+use crate::{Access, audit, grants};
 
 /// Why a role was not given or taken.
 #[derive(Debug, thiserror::Error)]
@@ -47,9 +46,11 @@ impl Access {
         role: RoleId,
         user: UserId,
     ) -> Result<(), AssignError> {
-        let tx = self.begin_change(right, role).await?;
-        self.check_may_hand_out(right, &tx, role, user).await?;
-        store::assign(&tx, user, role, self.inner.clock.now()).await?;
+        let (tx, found) = self.begin_change(right, role).await?;
+        self.check_may_hand_out(right, &found, user).await?;
+        if store::assign(&tx, user, role, self.inner.clock.now()).await? {
+            audit::assignment(&tx, &self.inner.clock, &audit::ROLE_ASSIGNED, role, user).await?;
+        }
         Ok(self.commit(tx).await?)
     }
 
@@ -60,9 +61,11 @@ impl Access {
         role: RoleId,
         user: UserId,
     ) -> Result<(), AssignError> {
-        let tx = self.begin_change(right, role).await?;
-        self.check_may_hand_out(right, &tx, role, user).await?;
-        store::unassign(&tx, user, role).await?;
+        let (tx, found) = self.begin_change(right, role).await?;
+        self.check_may_hand_out(right, &found, user).await?;
+        if store::unassign(&tx, user, role).await? {
+            audit::assignment(&tx, &self.inner.clock, &audit::ROLE_UNASSIGNED, role, user).await?;
+        }
         Ok(self.commit(tx).await?)
     }
 
@@ -72,8 +75,9 @@ impl Access {
         right: &TenantRight<ViewRoles>,
         role: RoleId,
         page: PageQuery,
+        skip: i64,
     ) -> Result<Page<store::Assignment>, AssignError> {
-        store::assigned(&self.inner.database, right.tenant(), role, page)
+        store::assigned(&self.inner.database, right.tenant(), role, page, skip)
             .await?
             .ok_or(AssignError::NotFound)
     }
@@ -82,23 +86,20 @@ impl Access {
         &self,
         right: &TenantRight<AssignRoles>,
         role: RoleId,
-    ) -> Result<TenantTx, AssignError> {
+    ) -> Result<(TenantTx, Role), AssignError> {
         let tx = self.inner.database.begin(right.tenant());
         grants::store::raise_version(&tx).await?;
-        store::is_default(&tx, role).await?.ok_or(AssignError::NotFound)?;
-        Ok(tx)
+        let role = store::find(&tx, role).await?.ok_or(AssignError::NotFound)?;
+        Ok((tx, role))
     }
 
     async fn check_may_hand_out(
         &self,
         right: &TenantRight<AssignRoles>,
-        tx: &TenantTx,
-        role: RoleId,
+        role: &Role,
         user: UserId,
     ) -> Result<(), AssignError> {
-        let enough = self
-            .may_hand_out(right, &store::permissions(tx, role).await?)
-            .await?;
+        let enough = self.may_hand_out(right, &role.permissions).await?;
         let to_themselves = right.person().is_some_and(|person| person.subject == user);
         if enough && !to_themselves {
             Ok(())

@@ -2,13 +2,19 @@
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use http::StatusCode;
-use plaza_contracts::permissions::{AssignRoles, CreateRoles, DeleteRoles, ViewRoles};
+use http::{HeaderName, HeaderValue, StatusCode};
+use plaza_contracts::permissions::{AssignRoles, CreateRoles, DeleteRoles, UpdateRoles, ViewRoles};
 use plaza_kernel::{Page, UserId};
-use plaza_web::{ApiError, ApiErrors, Granted, Json, May, PageParams, Path, Query};
+use plaza_web::{
+    ApiError, ApiErrors, Granted, IfMatch, IfMatchParams, Json, May, PageParams, Path, PreconditionErrors,
+    Query, etag,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::create::RoleError;
+use super::store::Assignment;
+use super::update::Change;
 use super::{Role, RoleId, store};
 use crate::Access;
 use crate::grants::names;
@@ -23,6 +29,18 @@ pub(crate) struct CreateRoleBody {
     /// `menu.action`; at most what its maker holds.
     #[schema(example = json!(["campaigns.view"]))]
     permissions: Vec<String>,
+}
+
+/// What a role becomes. What is left out stays as it is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UpdateRoleBody {
+    /// 1 to 60 printable characters.
+    #[schema(example = "Sales")]
+    name: Option<String>,
+    /// `menu.action`: all that it grants afterwards. Nobody grants or takes away what they do not hold.
+    #[schema(example = json!(["campaigns.view"]))]
+    permissions: Option<Vec<String>>,
 }
 
 /// Who gets a role.
@@ -45,8 +63,38 @@ pub(crate) struct RoleView {
     template: Option<String>,
     /// `menu.action`.
     permissions: Vec<String>,
+    /// Rises with every change; the number in its `ETag`.
+    version: i64,
     /// When it was made.
     created_at: DateTime<Utc>,
+    /// When it was changed last; absent if it never was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updated_at: Option<DateTime<Utc>>,
+}
+
+/// Somebody who has a role.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AssignmentView {
+    /// The member.
+    user_id: UserId,
+    /// Since when.
+    created_at: DateTime<Utc>,
+}
+
+impl From<Assignment> for AssignmentView {
+    fn from(assignment: Assignment) -> Self {
+        Self {
+            user_id: assignment.user,
+            created_at: assignment.created_at,
+        }
+    }
+}
+
+/// A role with its version in the `ETag`.
+type Tagged = ([(HeaderName, HeaderValue); 1], Json<RoleView>);
+
+fn tagged(role: Role) -> Tagged {
+    ([etag(role.version)], Json(role.into()))
 }
 
 impl From<Role> for RoleView {
@@ -56,7 +104,9 @@ impl From<Role> for RoleView {
             name: role.name.as_str().to_owned(),
             template: role.template.map(|template| template.as_str().to_owned()),
             permissions: names(&role.permissions),
+            version: role.version.get(),
             created_at: role.created_at,
+            updated_at: role.updated_at,
         }
     }
 }
@@ -69,7 +119,8 @@ pub(crate) async fn list_roles(
     granted: Granted<May<ViewRoles>>,
     Query(page): Query<PageParams>,
 ) -> Result<Json<Page<RoleView>>, ApiError> {
-    let page = store::list(&access.inner.database, granted.tenant(), None, page.parse()?).await?;
+    let (page, skip) = (page.parse()?, page.skip()?);
+    let page = store::list(&access.inner.database, granted.tenant(), None, page, skip).await?;
     Ok(Json(page.map(RoleView::from)))
 }
 
@@ -84,6 +135,37 @@ pub(crate) async fn list_available_roles(
     list_roles(access, granted, page).await
 }
 
+/// Get one role.
+#[utoipa::path(get, path = "/api/v1/admin/roles/{id}", tag = "access", operation_id = "get_role",
+    params(("id" = RoleId, Path)), responses((status = 200, body = RoleView), ApiErrors))]
+pub(crate) async fn get_role(
+    State(access): State<Access>,
+    granted: Granted<May<ViewRoles>>,
+    Path(id): Path<RoleId>,
+) -> Result<Tagged, ApiError> {
+    let role = store::get(&access.inner.database, granted.tenant(), id).await?;
+    Ok(tagged(role.ok_or(RoleError::NotFound)?))
+}
+
+/// Change a role of the tenant's own. Who has it has the new permissions at once.
+#[utoipa::path(put, path = "/api/v1/admin/roles/{id}", tag = "access", operation_id = "update_role",
+    params(("id" = RoleId, Path), IfMatchParams), request_body = UpdateRoleBody,
+    responses((status = 200, body = RoleView), ApiErrors, PreconditionErrors))]
+pub(crate) async fn update_role(
+    State(access): State<Access>,
+    granted: Granted<May<UpdateRoles>>,
+    Path(id): Path<RoleId>,
+    wanted: IfMatch,
+    Json(body): Json<UpdateRoleBody>,
+) -> Result<Tagged, ApiError> {
+    let change = Change {
+        name: body.name.as_deref(),
+        permissions: body.permissions.as_deref(),
+    };
+    let role = access.update_role(&(&granted).into(), id, change, wanted).await?;
+    Ok(tagged(role))
+}
+
 /// Make a role.
 #[utoipa::path(post, path = "/api/v1/admin/roles", tag = "access", operation_id = "create_role",
     request_body = CreateRoleBody, responses((status = 201, body = RoleView), ApiErrors))]
@@ -91,23 +173,39 @@ pub(crate) async fn create_role(
     State(access): State<Access>,
     granted: Granted<May<CreateRoles>>,
     Json(body): Json<CreateRoleBody>,
-) -> Result<(StatusCode, Json<RoleView>), ApiError> {
+) -> Result<(StatusCode, Tagged), ApiError> {
     let role = access
         .create_role(&(&granted).into(), &body.name, &body.permissions)
         .await?;
-    Ok((StatusCode::CREATED, Json(role.into())))
+    Ok((StatusCode::CREATED, tagged(role)))
 }
 
-/// Remove a role of the tenant's own, and take it from everybody who has it.
+/// Remove a role of the tenant's own, and take it from everybody who has it. Nobody removes one that grants more than they hold.
 #[utoipa::path(delete, path = "/api/v1/admin/roles/{id}", tag = "access", operation_id = "delete_role",
-    params(("id" = RoleId, Path)), responses((status = 204), ApiErrors))]
+    params(("id" = RoleId, Path), IfMatchParams), responses((status = 204), ApiErrors, PreconditionErrors))]
 pub(crate) async fn delete_role(
     State(access): State<Access>,
     granted: Granted<May<DeleteRoles>>,
     Path(id): Path<RoleId>,
+    wanted: IfMatch,
 ) -> Result<StatusCode, ApiError> {
-    access.delete_role(&(&granted).into(), id).await?;
+    access.delete_role(&(&granted).into(), id, wanted).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// List who has a role, by user.
+#[utoipa::path(get, path = "/api/v1/admin/roles/{id}/assignments", tag = "access",
+    operation_id = "list_assignments", params(("id" = RoleId, Path), PageParams),
+    responses((status = 200, body = Page<AssignmentView>), ApiErrors))]
+pub(crate) async fn list_assignments(
+    State(access): State<Access>,
+    granted: Granted<May<ViewRoles>>,
+    Path(id): Path<RoleId>,
+    Query(page): Query<PageParams>,
+) -> Result<Json<Page<AssignmentView>>, ApiError> {
+    let (page, skip) = (page.parse()?, page.skip()?);
+    let page = access.assignments(&(&granted).into(), id, page, skip).await?;
+    Ok(Json(page.map(AssignmentView::from)))
 }
 
 /// Give a role to a member.

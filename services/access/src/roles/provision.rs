@@ -1,11 +1,12 @@
 //! What every tenant starts with.
 
-use plaza_contracts::permissions::CATALOGUE;
 use plaza_database::{DatabaseError, TenantTx};
 use plaza_kernel::Clock;
+use plaza_web::Version;
 
 use super::{Role, RoleId, RoleName, Template, store};
-use crate::grants;
+use crate::menus::Menu;
+use crate::{grants, menus};
 
 /// Gives the tenant its menus and default roles unless it has them. Two consumers may come first, in either order,
 /// so each of them calls it; the version's row makes the second wait for the first.
@@ -17,27 +18,18 @@ pub(crate) async fn provision(tx: &TenantTx, clock: &Clock) -> Result<(), Databa
     if store::of_template(tx, Template::Administrator).await?.is_some() {
         return Ok(());
     }
-    store::enable_menus(tx, menus()).await?;
+    menus::store::enable(tx, &Menu::all()).await?;
     for template in Template::ALL {
         let role = Role {
             id: RoleId::generate(clock),
             name: RoleName::known(template.title()),
             template: Some(template),
             permissions: template.permissions(),
+            version: Version(1),
             created_at: clock.now(),
+            updated_at: None,
         };
         store::insert(tx, &role).await?;
     }
     Ok(())
-}
-
-/// The catalogue's menus in its order.
-fn menus() -> Vec<String> {
-    let mut menus: Vec<String> = Vec::new();
-    for entry in CATALOGUE {
-        if !menus.iter().any(|menu| menu == entry.menu) {
-            menus.push(entry.menu.to_owned());
-        }
-    }
-    menus
 }

@@ -10,6 +10,7 @@ use plaza_contracts::proto::access::{
     UnassignRoleRequest,
 };
 use plaza_kernel::{TenantId, UserId};
+use plaza_web::IfMatch;
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::Access;
@@ -50,7 +51,7 @@ impl roles_server::Roles for Access {
             let tenant = asker.tenant(&request.tenant_id)?;
             let role = id("role_id", &request.role_id)?;
             let right = self.right(asker, tenant).await?;
-            self.delete_role(&right, role).await?;
+            self.delete_role(&right, role, IfMatch(None)).await?;
             Ok(DeleteRoleReply {})
         };
         reply(delete.await)
@@ -96,7 +97,7 @@ impl roles_server::Roles for Access {
             let role = id("role_id", &request.role_id)?;
             let page = page(request.limit, &request.cursor)?;
             let right = self.right(asker, tenant).await?;
-            let page = self.assignments(&right, role, page).await?;
+            let page = self.assignments(&right, role, page, 0).await?;
             let items = page.items.into_iter().map(|item| Assignment {
                 user_id: item.user.to_string(),
                 created_at: time(item.created_at),
@@ -161,7 +162,7 @@ impl Access {
                 self.right::<ViewRoles>(asker, tenant).await?;
             }
         }
-        let page = store::list(&self.inner.database, tenant, member, page).await?;
+        let page = store::list(&self.inner.database, tenant, member, page, 0).await?;
         Ok(ListRolesReply {
             roles: page.items.into_iter().map(message).collect(),
             next_cursor: page.next_cursor.unwrap_or_default(),

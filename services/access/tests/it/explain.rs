@@ -35,7 +35,7 @@ async fn what_is_missing_and_who_would_grant_it_is_told() {
     let tenant = stage.tenant().await;
     let member = stage.member(tenant, SystemRole::Member).await;
     // Somebody else's roles are not this member's.
-    stage.member(tenant, SystemRole::Owner).await;
+    stage.administrator(tenant).await;
     stage.neighbours.know_tenant(tenant, "active");
     stage.neighbours.know_member(tenant, member, "member", "active");
 
@@ -119,7 +119,7 @@ async fn the_state_of_tenant_and_member_stands_before_all_roles() {
 async fn roles_of_another_tenant_explain_nothing() {
     let stage = Stage::open().await;
     let (tenant, rival) = (stage.tenant().await, stage.tenant().await);
-    let member = stage.member(tenant, SystemRole::Owner).await;
+    let member = stage.administrator(tenant).await;
     stage.neighbours.know_tenant(rival, "active");
     stage.neighbours.know_member(rival, member, "member", "active");
     let reply = explain(&stage, rival, member, "users.view").await;

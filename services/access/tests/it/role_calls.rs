@@ -145,20 +145,17 @@ async fn the_lists_come_in_pages() {
 async fn the_roles_of_one_member_and_the_menus_of_the_tenant_are_listed() {
     let stage = Stage::open().await;
     let tenant = stage.tenant().await;
-    let owner = stage.member(tenant, SystemRole::Owner).await;
+    let administrator = stage.administrator(tenant).await;
     stage.member(tenant, SystemRole::Member).await;
-    let of_owner = ListRolesRequest {
-        user_id: owner.to_string(),
+    let of_one = ListRolesRequest {
+        user_id: administrator.to_string(),
         ..roles_of(tenant)
     };
-    let roles = stage
-        .roles()
-        .list_roles(of_owner)
-        .await
-        .unwrap()
-        .into_inner()
-        .roles;
-    let [role] = &roles[..] else { panic!("{roles:?}") };
+    let roles = stage.roles().list_roles(of_one).await.unwrap().into_inner().roles;
+    let [role, least] = &roles[..] else {
+        panic!("{roles:?}")
+    };
+    assert_eq!(least.template, "viewer");
     assert_eq!(role.template, "administrator");
     assert_eq!(role.permissions.len(), CATALOGUE.len());
 

@@ -163,3 +163,90 @@ async fn another_tenants_role_looks_like_none() {
         .get(0);
     assert_eq!(version, 1, "the other tenant's grants are as they were");
 }
+
+#[tokio::test]
+async fn nobody_removes_a_role_that_grants_more_than_they_hold() {
+    let stage = Stage::open().await;
+    let tenant = stage.tenant().await;
+    let clerk = stage.member(tenant, SystemRole::Member).await;
+    let owner = stage.mounted.as_caller(&callers::owner(tenant));
+    let make = async |name: &str, permissions: &[&str]| {
+        let body = json!({"name": name, "permissions": permissions});
+        let role = owner.post(ROLES, &body).await.assert_status(StatusCode::CREATED);
+        format!("{ROLES}/{}", role.value()["id"].as_str().unwrap())
+    };
+    let clerks = make("Clerks", &["roles.view", "roles.delete"]).await;
+    let (less, more) = (
+        make("Less", &["roles.view"]).await,
+        make("More", &["roles.view", "senders.manage"]).await,
+    );
+    owner
+        .post(&format!("{clerks}/assignments"), &json!({"user_id": clerk}))
+        .await
+        .assert_ok();
+    let client = stage.mounted.as_caller(&as_member(tenant, clerk));
+    let refused = client.delete(&more).await;
+    refused.assert_failed(StatusCode::FORBIDDEN, "GRANTS_TOO_MUCH");
+    client.delete(&less).await.assert_status(StatusCode::NO_CONTENT);
+    owner.get(&more).await.assert_ok();
+    owner.delete(&more).await.assert_status(StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn a_role_that_was_changed_meanwhile_is_not_removed() {
+    let stage = Stage::open().await;
+    let tenant = stage.tenant().await;
+    let owner = stage.mounted.as_caller(&callers::owner(tenant));
+    let body = json!({"name": "Sales", "permissions": ["logs.view"]});
+    let role = owner.post(ROLES, &body).await.assert_ok().value();
+    let path = format!("{ROLES}/{}", role["id"].as_str().unwrap());
+    owner.put(&path, &json!({"name": "Sales 2"})).await.assert_ok();
+    let delete_if = async |tag: &str| {
+        let request = http::Request::delete(&path).header("if-match", tag);
+        owner.send(request.body(axum::body::Body::empty()).unwrap()).await
+    };
+    delete_if("\"v1\"")
+        .await
+        .assert_failed(StatusCode::PRECONDITION_FAILED, "VERSION_MISMATCH");
+    delete_if("\"v2\"").await.assert_status(StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn roles_and_who_has_them_are_read_by_the_numbers_of_their_pages_too() {
+    let stage = Stage::open().await;
+    let tenant = stage.tenant().await;
+    let owner = stage.mounted.as_caller(&callers::owner(tenant));
+    for path in [ROLES, "/api/v1/auth/roles"] {
+        let page = async |query: &str| -> Vec<String> {
+            let page = owner
+                .get(&format!("{path}?limit=2&{query}"))
+                .await
+                .assert_ok()
+                .value();
+            let items = page["items"].as_array().unwrap().iter();
+            items
+                .map(|item| item["name"].as_str().unwrap().to_owned())
+                .collect()
+        };
+        assert_eq!(page("page=1").await, ["Administrator", "Editor"]);
+        assert_eq!(page("page=2").await, ["Viewer"]);
+        assert_eq!(page("page=3").await, [""; 0]);
+    }
+    let mut members = Vec::new();
+    for _ in 0..3 {
+        members.push(stage.member(tenant, SystemRole::Member).await.to_string());
+    }
+    members.sort();
+    let viewer = role_id(&stage, tenant, "Viewer").await;
+    let page = async |number: u32| -> Vec<String> {
+        let path = format!("{ROLES}/{viewer}/assignments?limit=2&page={number}");
+        let page = owner.get(&path).await.assert_ok().value();
+        let items = page["items"].as_array().unwrap().iter();
+        items
+            .map(|item| item["user_id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(page(1).await, members[..2]);
+    assert_eq!(page(2).await, members[2..]);
+    assert_eq!(page(3).await, [""; 0]);
+}

@@ -7,12 +7,14 @@ use plaza_contracts::proto::access::GrantsRequest;
 use plaza_contracts::proto::access::access_client::AccessClient;
 use plaza_contracts::proto::access::roles_client::RolesClient;
 use plaza_contracts::services::{ACCESS, NOTIFICATION};
+use plaza_database::Schema;
 use plaza_kernel::{Caller, Clock, Event, Failure, PermissionSet, SystemRole, TenantId, UserId};
 use plaza_messaging::outbox;
 use plaza_rpc::{Carried, Directory, RpcError, RpcSettings, Transport, carry};
 use plaza_testkit::{Mounted, Permit, TestDatabase, callers, settle};
 use tonic::Status;
 
+use crate::audits::{self, OTHERS};
 use crate::neighbours::Neighbours;
 
 pub(crate) struct Stage {
@@ -28,7 +30,24 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn open() -> Self {
-        let database = TestDatabase::fresh(&[plaza_access::schema()]).await;
+        Self::on(TestDatabase::fresh(&[plaza_access::schema()]).await)
+    }
+
+    /// On a database in which the other services have their tables of the audit.
+    pub(crate) async fn with_audits() -> Self {
+        let others = OTHERS.map(|service| {
+            Schema::new(service, &[])
+                .with(plaza_messaging::migrations())
+                .with(plaza_audit::migrations())
+        });
+        let mut schemas = vec![plaza_access::schema()];
+        schemas.extend(others);
+        let stage = Self::on(TestDatabase::fresh(&schemas).await);
+        audits::host(&stage.database, &stage.clock, &stage.directory, &stage.neighbours);
+        stage
+    }
+
+    fn on(database: TestDatabase) -> Self {
         let clock = Clock::system();
         let directory = Directory::new(RpcSettings::default()).acting_as(NOTIFICATION);
         let neighbours = Neighbours::default();
@@ -81,6 +100,18 @@ impl Stage {
         self.hear(tenant, &UserRegistered { user_id, email, role }).await;
         self.settle().await;
         user_id
+    }
+
+    /// A member whom the owner has given all that roles can grant.
+    pub(crate) async fn administrator(&self, tenant: TenantId) -> UserId {
+        let user = self.member(tenant, SystemRole::Member).await;
+        let owner = self.mounted.as_caller(&callers::owner(tenant));
+        let list = owner.get("/api/v1/admin/roles").await.assert_ok().value();
+        let (role, gives) = (&list["items"][0], serde_json::json!({"user_id": user}));
+        assert_eq!(role["template"], "administrator");
+        let path = format!("/api/v1/admin/roles/{}/assignments", role["id"].as_str().unwrap());
+        owner.post(&path, &gives).await.assert_ok();
+        user
     }
 
     /// An event of this tenant arrives (through the service's own outbox, which relays to itself).

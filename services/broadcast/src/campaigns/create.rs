@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use plaza_contracts::ids::{CampaignId, SenderId};
-use plaza_database::{DatabaseError, kind};
-use plaza_kernel::{Failure, FieldError, Kind, TenantId};
+use plaza_database::DatabaseError;
+use plaza_kernel::{Answer, Failure, FieldError, Kind, TenantId};
+use plaza_once::{Entry, OnceError};
 use postgres_types::Json;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Audience, Campaign, CampaignState, Class, StoredCampaign, store};
+use super::terms::{Terms, TermsError};
+use super::{Audience, Campaign, CampaignState, Channel, Class, StoredCampaign, store};
 use crate::invalid::Invalid;
-use crate::recipients::country::Country;
-use crate::{Broadcast, TemplateId};
+use crate::repeatable::Repeatable;
+use crate::{Broadcast, TemplateId, audit};
 
 /// A campaign to be made.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -25,53 +28,72 @@ pub struct NewCampaign {
     /// The sender it goes out from; the tenant's default unless told.
     #[serde(default)]
     pub sender_id: Option<SenderId>,
+    /// What its messages travel on; WhatsApp unless told.
+    #[serde(default)]
+    pub channel: Option<Channel>,
     /// Who is considered; everybody who said yes unless told.
     #[serde(default)]
     pub audience: Audience,
     /// What it is for; marketing unless told.
     #[serde(default)]
     pub class: Option<Class>,
+    /// When it begins by itself, once it is sent; at once unless told.
+    #[serde(default)]
+    pub schedule_at: Option<DateTime<Utc>>,
+    /// What has not left by then never does.
+    #[serde(default)]
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// Why a campaign was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateCampaignError {
-    /// Values are not acceptable.
+    /// It cannot be so.
     #[error(transparent)]
-    Invalid(#[from] Invalid),
-    /// There is no such template.
-    #[error("there is no such template")]
-    NoTemplate,
-    /// There is no such import.
-    #[error("there is no such import")]
-    NoImport,
+    Terms(#[from] TermsError),
+    /// It cannot be repeated like this.
+    #[error(transparent)]
+    Once(#[from] OnceError),
     /// The database failed.
     #[error("database failed")]
     Database(#[from] DatabaseError),
 }
 
+impl From<Invalid> for CreateCampaignError {
+    fn from(invalid: Invalid) -> Self {
+        Self::Terms(invalid.into())
+    }
+}
+
 impl Failure for CreateCampaignError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Invalid(invalid) => invalid.kind(),
-            Self::NoTemplate | Self::NoImport => Kind::NotFound,
-            Self::Database(error) => kind(error),
+            Self::Terms(error) => error.kind(),
+            Self::Once(error) => error.kind(),
+            Self::Database(error) => error.kind(),
         }
     }
 
     fn code(&self) -> &'static str {
         match self {
-            Self::Invalid(invalid) => invalid.code(),
-            Self::NoTemplate => "TEMPLATE_NOT_FOUND",
-            Self::NoImport => "IMPORT_NOT_FOUND",
+            Self::Terms(error) => error.code(),
+            Self::Once(error) => error.code(),
             Self::Database(error) => error.code(),
         }
     }
 
     fn fields(&self) -> Vec<FieldError> {
         match self {
-            Self::Invalid(invalid) => invalid.fields(),
-            Self::NoTemplate | Self::NoImport | Self::Database(_) => Vec::new(),
+            Self::Terms(error) => error.fields(),
+            Self::Once(_) | Self::Database(_) => Vec::new(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Terms(error) => error.retry_after(),
+            Self::Once(error) => error.retry_after(),
+            Self::Database(error) => error.retry_after(),
         }
     }
 }
@@ -82,68 +104,65 @@ impl Broadcast {
         &self,
         tenant: TenantId,
         new: NewCampaign,
-    ) -> Result<Campaign, CreateCampaignError> {
-        let class = new.class.unwrap_or(Class::Marketing);
-        let (name, audience) = checked(&new, class)?;
-        let template = crate::templates::store::get(&self.database, tenant, new.template_id).await?;
-        let template = template.ok_or(CreateCampaignError::NoTemplate)?;
-        if !class.admits(template.category) {
-            return Err(Invalid::one(
-                "/class",
-                "CLASS_MISMATCH",
-                "a marketing template needs class marketing",
-            )
-            .into());
-        }
-        if let Some(import) = audience.import_id {
-            self.import(tenant, import)
-                .await?
-                .ok_or(CreateCampaignError::NoImport)?;
-        }
+        repeatable: &Repeatable,
+    ) -> Result<Answer<Campaign>, CreateCampaignError> {
         let now = self.now();
-        let draft = StoredCampaign {
-            id: CampaignId::generate(&self.clock),
-            name,
-            template_id: template.id,
+        let tx = self.database.begin(tenant);
+        let entry = match repeatable.enter(&tx, "create_campaign").await? {
+            Entry::Replay { status, body } => return Ok(Answer::Replayed { status, body }),
+            entry => entry,
+        };
+        let terms = Terms::from(new).checked(now, None)?;
+        terms.hold(&tx).await?;
+        let draft = StoredCampaign::draft(CampaignId::generate(&self.clock), terms, now);
+        store::insert(&tx, &draft).await?;
+        audit::campaign(&tx, &self.clock, &audit::CAMPAIGN_CREATED, &draft).await?;
+        let campaign = Campaign::from(draft);
+        entry.leave(&tx, 201, &campaign).await?;
+        tx.commit().await?;
+        Ok(Answer::New(campaign))
+    }
+}
+
+impl From<NewCampaign> for Terms {
+    fn from(new: NewCampaign) -> Self {
+        Self {
+            name: new.name,
+            template_id: new.template_id,
             sender_id: new.sender_id,
-            class,
-            audience: Json(audience),
+            channel: new.channel.unwrap_or_default(),
+            class: new.class.unwrap_or(Class::Marketing),
+            audience: new.audience,
+            schedule_at: new.schedule_at,
+            expires_at: new.expires_at,
+        }
+    }
+}
+
+impl StoredCampaign {
+    fn draft(id: CampaignId, terms: Terms, now: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            name: terms.name,
+            template_id: terms.template_id,
+            sender_id: terms.sender_id,
+            channel: terms.channel,
+            class: terms.class,
+            audience: Json(terms.audience),
+            schedule_at: terms.schedule_at,
+            expires_at: terms.expires_at,
             state: CampaignState::Draft,
+            state_reason: None,
+            resumes: None,
+            moving: false,
             planned: Json(BTreeMap::new()),
             frozen: None,
             snapshot: None,
             cursor: None,
             shards: 0,
+            version: 1,
             created_at: now,
             updated_at: now,
-        };
-        let tx = self.database.begin(tenant);
-        store::insert(&tx, &draft).await?;
-        tx.commit().await?;
-        Ok(draft.into())
-    }
-}
-
-fn checked(new: &NewCampaign, class: Class) -> Result<(String, Audience), Invalid> {
-    let mut invalid = Invalid::default();
-    let name = invalid.text("/name", &new.name, 200);
-    let mut audience = new.audience.clone();
-    if class == Class::Marketing && !audience.opted_in {
-        invalid.add(
-            "/audience/opted_in",
-            "CONSENT_REQUIRED",
-            "marketing goes only to people who said yes",
-        );
-    }
-    if let Some(text) = new.audience.country.as_deref() {
-        audience.country = Country::read(text).map(Country::code);
-        if audience.country.is_none() {
-            invalid.add(
-                "/audience/country",
-                "INVALID_COUNTRY",
-                "an ISO 3166-1 alpha-2 code",
-            );
         }
     }
-    invalid.check().map(|()| (name, audience))
 }

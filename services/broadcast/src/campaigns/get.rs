@@ -51,7 +51,7 @@ impl Broadcast {
         id: CampaignId,
     ) -> Result<Campaign, GetError> {
         let mut campaign = Campaign::from(self.campaign(tenant, id).await?);
-        if campaign.state != CampaignState::Draft {
+        if !matches!(campaign.state, CampaignState::Draft | CampaignState::Scheduled) {
             campaign.counts = self.live_counts(tenant, id).await;
             campaign.counts_unavailable = campaign.counts.is_none();
         }

@@ -1,19 +1,35 @@
-//! Campaigns over HTTP.
+//! Campaigns over HTTP. What steers one that was sent is in `http/steer.rs`, what looks at one in `http/look.rs`.
+
+pub(crate) mod look;
+pub(crate) mod steer;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
 use plaza_contracts::ids::CampaignId;
-use plaza_contracts::permissions::{CreateCampaigns, SendCampaigns, ViewCampaigns};
+use plaza_contracts::permissions::{CreateCampaigns, DeleteCampaigns, UpdateCampaigns, ViewCampaigns};
 use plaza_kernel::{Page, TenantId};
-use plaza_web::{ApiError, ApiErrors, Granted, Json, May, PageParams, Path, Query};
+use plaza_web::{
+    ApiError, ApiErrors, Granted, IfMatch, IfMatchParams, Json, May, OnceJson, OnceParams, PageParams, Path,
+    PreconditionErrors, Query, Version, answered, etag,
+};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::change::CampaignChange;
 use super::create::NewCampaign;
 use super::plan::{PlanRow, Reason, Which};
 use super::{Campaign, plan, store};
 use crate::Broadcast;
 use crate::listing::Window;
+use crate::repeatable::Repeatable;
+
+/// A campaign and the header that names its version.
+type Versioned = ([(HeaderName, HeaderValue); 1], Json<Campaign>);
+
+fn versioned(campaign: Campaign) -> Versioned {
+    ([etag(Version(campaign.version))], Json(campaign))
+}
 
 /// The tenant's campaigns, newest first, without message counts.
 #[utoipa::path(get, path = "/api/v1/broadcast/campaigns", tag = "campaigns", operation_id = "list_campaigns",
@@ -32,16 +48,17 @@ pub(crate) async fn list(
 
 /// Make a campaign: a draft.
 #[utoipa::path(post, path = "/api/v1/broadcast/campaigns", tag = "campaigns", operation_id = "create_campaign",
-    request_body = NewCampaign, responses((status = 201, body = Campaign), ApiErrors))]
+    params(OnceParams), request_body = NewCampaign, responses((status = 201, body = Campaign), ApiErrors))]
 pub(crate) async fn create(
     State(broadcast): State<Broadcast>,
     granted: Granted<May<CreateCampaigns>>,
-    Json(new): Json<NewCampaign>,
-) -> Result<(StatusCode, Json<Campaign>), ApiError> {
-    Ok((
-        StatusCode::CREATED,
-        Json(broadcast.create_campaign(granted.tenant(), new).await?),
-    ))
+    OnceJson(new, key): OnceJson<NewCampaign>,
+) -> Result<Response, ApiError> {
+    let repeatable = Repeatable::of(granted.caller().subject, key);
+    let made = broadcast
+        .create_campaign(granted.tenant(), new, &repeatable)
+        .await?;
+    Ok(answered(StatusCode::CREATED, made))
 }
 
 /// One campaign, with the messages by state as notification knows them now.
@@ -51,22 +68,38 @@ pub(crate) async fn get(
     State(broadcast): State<Broadcast>,
     granted: Granted<May<ViewCampaigns>>,
     Path(id): Path<CampaignId>,
-) -> Result<Json<Campaign>, ApiError> {
-    Ok(Json(broadcast.campaign_with_counts(granted.tenant(), id).await?))
+) -> Result<Versioned, ApiError> {
+    Ok(versioned(
+        broadcast.campaign_with_counts(granted.tenant(), id).await?,
+    ))
 }
 
-/// Begin to send a draft.
-#[utoipa::path(post, path = "/api/v1/broadcast/campaigns/{id}/send", tag = "campaigns", operation_id = "send_campaign",
-    params(("id" = CampaignId, Path)), responses((status = 202, body = Campaign), ApiErrors))]
-pub(crate) async fn send(
+/// Change a campaign that was not sent yet. What the body does not name stays as it is.
+#[utoipa::path(put, path = "/api/v1/broadcast/campaigns/{id}", tag = "campaigns", operation_id = "update_campaign",
+    params(("id" = CampaignId, Path), IfMatchParams), request_body = CampaignChange,
+    responses((status = 200, body = Campaign), PreconditionErrors, ApiErrors))]
+pub(crate) async fn update(
     State(broadcast): State<Broadcast>,
-    granted: Granted<May<SendCampaigns>>,
+    granted: Granted<May<UpdateCampaigns>>,
     Path(id): Path<CampaignId>,
-) -> Result<(StatusCode, Json<Campaign>), ApiError> {
-    Ok((
-        StatusCode::ACCEPTED,
-        Json(broadcast.send_campaign(granted.tenant(), id).await?),
-    ))
+    if_match: IfMatch,
+    Json(change): Json<CampaignChange>,
+) -> Result<Versioned, ApiError> {
+    let version = if_match.required()?;
+    let changed = broadcast.change_campaign(granted.tenant(), id, version, change);
+    Ok(versioned(changed.await?))
+}
+
+/// Put a campaign away of which nothing is under way. What was sent stays in the logs.
+#[utoipa::path(delete, path = "/api/v1/broadcast/campaigns/{id}", tag = "campaigns", operation_id = "delete_campaign",
+    params(("id" = CampaignId, Path)), responses((status = 204), ApiErrors))]
+pub(crate) async fn delete(
+    State(broadcast): State<Broadcast>,
+    granted: Granted<May<DeleteCampaigns>>,
+    Path(id): Path<CampaignId>,
+) -> Result<StatusCode, ApiError> {
+    broadcast.delete_campaign(granted.tenant(), id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Which rows of a plan.

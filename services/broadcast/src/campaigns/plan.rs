@@ -1,19 +1,20 @@
 //! The plan of a campaign: one row per recipient with what was decided, never changed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use plaza_contracts::events::{MessageContent, OutgoingMessage};
 use plaza_contracts::ids::{CampaignId, MessageId};
+use plaza_contracts::zones::is_zone;
+use plaza_contracts::{addresses, sms};
 use plaza_database::{Database, DatabaseError, TenantTx, statements};
 use plaza_kernel::{Clock, TenantId};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Audience, Class};
+use super::{Audience, Channel, Class};
 use crate::listing::Window;
-use crate::notification::CHANNEL;
 use crate::recipients::Recipient;
 use crate::recipients::consent::Consent;
 use crate::templates::Frozen;
@@ -29,12 +30,18 @@ text_enum! {
         NoConsent = "no_consent",
         /// Must not be written to.
         Suppressed = "suppressed",
-        /// The number is another recipient's too.
+        /// The number is another recipient's too, in this spelling or in another one.
         Duplicate = "duplicate",
         /// Has no number.
         NoPhone = "no_phone",
         /// Lacks a value that the template needs.
         MissingValue = "missing_value",
+        /// The text is longer than an SMS can be.
+        TooLong = "too_long",
+        /// Was written to as often lately as the tenant allows.
+        FrequencyCap = "frequency_cap",
+        /// Could not be reached again and again.
+        Unreachable = "wa_unreachable",
     }
 }
 
@@ -49,18 +56,27 @@ pub(crate) struct Planned {
 /// By what rules is decided.
 #[derive(Debug)]
 pub(crate) struct Rules<'a> {
+    pub(crate) channel: Channel,
     pub(crate) class: Class,
     pub(crate) audience: &'a Audience,
     pub(crate) template: &'a Frozen,
-    pub(crate) suppressed: &'a HashSet<String>,
+    pub(crate) expires_at: Option<DateTime<Utc>>,
+    /// Numbers that notification would not write to, and why.
+    pub(crate) excluded: &'a HashMap<String, Reason>,
 }
 
-/// Decides about a batch of recipients.
-pub(crate) fn decide(recipients: &[Recipient], rules: &Rules<'_>, clock: &Clock) -> Vec<Planned> {
-    let mut seen = HashSet::new();
+/// Decides about a batch of recipients. `taken` are the keys of the numbers that get a message already, however they are
+/// spelled; those of this batch are added.
+pub(crate) fn decide(
+    recipients: &[Recipient],
+    rules: &Rules<'_>,
+    taken: &mut HashSet<String>,
+    clock: &Clock,
+) -> Vec<Planned> {
     let mut rows = Vec::with_capacity(recipients.len());
     for recipient in recipients {
-        let decided = message(recipient, rules, &mut seen, clock);
+        let decided = message(recipient, rules, taken, clock);
+        taken.extend(decided.iter().map(|message| addresses::key(&message.to)));
         let reason = decided.as_ref().err().copied().unwrap_or(Reason::Send);
         rows.push(Planned {
             recipient: recipient.id,
@@ -71,10 +87,10 @@ pub(crate) fn decide(recipients: &[Recipient], rules: &Rules<'_>, clock: &Clock)
     rows
 }
 
-fn message<'a>(
-    recipient: &'a Recipient,
+fn message(
+    recipient: &Recipient,
     rules: &Rules<'_>,
-    seen: &mut HashSet<&'a str>,
+    taken: &HashSet<String>,
     clock: &Clock,
 ) -> Result<OutgoingMessage, Reason> {
     let phone = recipient.phone.as_deref().ok_or(Reason::NoPhone)?;
@@ -82,10 +98,10 @@ fn message<'a>(
     if asks && recipient.consent != Consent::Granted {
         return Err(Reason::NoConsent);
     }
-    if rules.suppressed.contains(phone) {
-        return Err(Reason::Suppressed);
+    if let Some(reason) = rules.excluded.get(phone) {
+        return Err(*reason);
     }
-    if !seen.insert(phone) {
+    if taken.contains(&addresses::key(phone)) {
         return Err(Reason::Duplicate);
     }
     let values = rules
@@ -93,16 +109,38 @@ fn message<'a>(
         .variables
         .iter()
         .map(|variable| variable.value(recipient));
-    let body: Vec<String> = values.collect::<Option<_>>().ok_or(Reason::MissingValue)?;
+    let values: Vec<String> = values.collect::<Option<_>>().ok_or(Reason::MissingValue)?;
     Ok(OutgoingMessage {
         message_id: MessageId::generate(clock),
-        channel: CHANNEL.to_owned(),
+        channel: rules.channel.to_string(),
         to: phone.to_owned(),
-        content: MessageContent::Template {
+        content: content(rules, values)?,
+        class: Some(rules.class.to_string()),
+        // Recipients of before may have what is no zone: theirs is looked up by the number.
+        zone: recipient.timezone.clone().filter(|zone| is_zone(zone)),
+        expires_at: rules.expires_at,
+    })
+}
+
+/// WhatsApp has the template and takes its values; of an SMS we write the text.
+fn content(rules: &Rules<'_>, values: Vec<String>) -> Result<MessageContent, Reason> {
+    if rules.channel == Channel::Whatsapp {
+        return Ok(MessageContent::Template {
             name: rules.template.name.clone(),
             language: rules.template.language.clone(),
-            body,
-        },
+            body: values,
+            header: None,
+            buttons: Vec::new(),
+        });
+    }
+    let body = rules.template.text(&values);
+    if body.chars().count() > sms::LONGEST {
+        return Err(Reason::TooLong);
+    }
+    Ok(MessageContent::Text {
+        body,
+        preview_url: false,
+        reply_to: None,
     })
 }
 
@@ -157,6 +195,14 @@ statements! {
           ORDER BY id
           LIMIT $3";
 
+    // Numbers are unique: at most one recipient for each.
+    static SENT_TO: (CampaignId, Vec<String>) => (String,) =
+        "SELECT r.phone
+           FROM broadcast.recipients AS r
+           JOIN broadcast.plan AS p
+             ON p.tenant_id = r.tenant_id AND p.campaign_id = $1 AND p.recipient_id = r.id AND p.reason = 'send'
+          WHERE r.phone = ANY ($2)";
+
     static INSERT: Rows => () =
         "INSERT INTO broadcast.plan (tenant_id, campaign_id, recipient_id, reason, message_id, planned_at)
          SELECT $1, $2, p.recipient_id, p.reason, p.message_id, $3
@@ -188,7 +234,20 @@ statements! {
            FROM broadcast.plan AS p
            LEFT JOIN broadcast.recipients AS r ON r.tenant_id = p.tenant_id AND r.id = p.recipient_id
           WHERE p.message_id = ANY ($1)";
+
+    // The key of a plan begins with its campaign: one look for each of the tenant's campaigns, those put away too.
+    static MESSAGES_TO: (RecipientId, i64) => (MessageId,) =
+        "SELECT p.message_id
+           FROM broadcast.campaigns AS c
+           JOIN broadcast.plan AS p
+             ON p.tenant_id = c.tenant_id AND p.campaign_id = c.id AND p.recipient_id = $1
+          WHERE p.message_id IS NOT NULL
+          ORDER BY p.message_id DESC
+          LIMIT $2";
 }
+
+/// The most messages of a recipient that a log is narrowed to.
+const MESSAGES: i64 = 500;
 
 /// The next recipients of an audience, up to the last one there was when sending began.
 pub(crate) async fn next(
@@ -206,6 +265,25 @@ pub(crate) async fn next(
                 .await
         }
     }
+}
+
+/// The keys of these numbers that get a message of this campaign already, in another spelling.
+pub(crate) async fn taken(
+    tx: &TenantTx,
+    campaign: CampaignId,
+    recipients: &[Recipient],
+) -> Result<HashSet<String>, DatabaseError> {
+    let phones = recipients
+        .iter()
+        .filter_map(|recipient| recipient.phone.as_deref());
+    // The first one is the number itself. Most have no other.
+    let others = phones.flat_map(|phone| addresses::variants(phone).into_iter().skip(1));
+    let others: Vec<String> = others.collect();
+    if others.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let found = tx.all(&SENT_TO, (campaign, others)).await?;
+    Ok(found.iter().map(|(phone,)| addresses::key(phone)).collect())
 }
 
 /// Adds rows.
@@ -270,6 +348,16 @@ pub(crate) async fn names(
     database.read(tenant, &NAMES, (messages,)).await
 }
 
+/// The latest messages to a recipient, who may have been removed since.
+pub(crate) async fn messages_to(
+    database: &Database,
+    tenant: TenantId,
+    recipient: RecipientId,
+) -> Result<Vec<String>, DatabaseError> {
+    let found = database.read(tenant, &MESSAGES_TO, (recipient, MESSAGES)).await?;
+    Ok(found.into_iter().map(|(id,)| id.to_string()).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,21 +393,31 @@ mod tests {
             of(Some("+491"), Some("Twin"), Consent::Granted),
             of(None, Some("Ned"), Consent::Granted),
             of(Some("+495"), None, Consent::Granted),
+            of(Some("+496"), Some("Max"), Consent::Granted),
         ];
         let template = Frozen {
             name: "hello".to_owned(),
             language: "en".to_owned(),
+            body: Some("Hello {{1}}!".to_owned()),
             variables: vec![Variable::Field("name".to_owned())],
         };
-        let suppressed = HashSet::from(["+494".to_owned()]);
+        let excluded = HashMap::from([
+            ("+494".to_owned(), Reason::Suppressed),
+            ("+496".to_owned(), Reason::FrequencyCap),
+        ]);
         let audience = Audience::default();
         let rules = Rules {
+            channel: Channel::Whatsapp,
             class: Class::Marketing,
             audience: &audience,
             template: &template,
-            suppressed: &suppressed,
+            expires_at: Some(clock.now()),
+            excluded: &excluded,
         };
-        let plan = decide(&recipients, &rules, &clock);
+        let decide = |recipients: &[Recipient], rules: &Rules<'_>| {
+            super::decide(recipients, rules, &mut HashSet::new(), &clock)
+        };
+        let plan = decide(&recipients, &rules);
         let reasons: Vec<&str> = plan.iter().map(|row| row.reason.as_str()).collect();
         let expected = [
             "send",
@@ -329,10 +427,22 @@ mod tests {
             "duplicate",
             "no_phone",
             "missing_value",
+            "frequency_cap",
         ];
         assert_eq!(reasons, expected);
-        let MessageContent::Template { body, .. } = &plan[0].message.as_ref().unwrap().content;
-        assert_eq!(body, &["Ada"]);
+        let message = plan[0].message.as_ref().unwrap();
+        assert!(matches!(&message.content, MessageContent::Template { body, .. } if body == &["Ada"]));
+        assert_eq!(
+            (message.class.as_deref(), message.expires_at),
+            (Some("marketing"), rules.expires_at)
+        );
+        let rules = Rules {
+            channel: Channel::Sms,
+            ..rules
+        };
+        let text = decide(&recipients[..1], &rules).remove(0).message.unwrap();
+        assert_eq!(text.channel, "sms");
+        assert!(matches!(text.content, MessageContent::Text { body, .. } if body == "Hello Ada!"));
 
         let open = Audience {
             opted_in: false,
@@ -344,7 +454,7 @@ mod tests {
             ..rules
         };
         assert_eq!(
-            decide(&recipients, &rules, &clock)[1].reason,
+            decide(&recipients, &rules)[1].reason,
             Reason::Send,
             "a receipt needs no consent"
         );
@@ -354,9 +464,72 @@ mod tests {
             ..rules
         };
         assert_eq!(
-            decide(&recipients, &rules, &clock)[1].reason,
+            decide(&recipients, &rules)[1].reason,
             Reason::NoConsent,
             "advertising always does"
         );
+    }
+
+    #[test]
+    fn what_notification_would_refuse_is_not_asked_of_it() {
+        let clock = Clock::system();
+        let with = |zone: &str, name: &str| Recipient {
+            timezone: Some(zone.to_owned()),
+            ..recipient(&clock, Some("+491"), Some(name), Consent::Granted)
+        };
+        let template = Frozen {
+            name: "hello".to_owned(),
+            language: "en".to_owned(),
+            body: Some(format!("{}{{{{1}}}}", "x".repeat(1_599))),
+            variables: vec![Variable::Field("name".to_owned())],
+        };
+        let (audience, excluded) = (Audience::default(), HashMap::new());
+        let rules = |channel| Rules {
+            channel,
+            class: Class::Marketing,
+            audience: &audience,
+            template: &template,
+            expires_at: None,
+            excluded: &excluded,
+        };
+        let decided = |channel, recipient: Recipient| {
+            decide(&[recipient], &rules(channel), &mut HashSet::new(), &clock).remove(0)
+        };
+        for (zone, sent) in [("Z", None), ("-", None), ("Europe/Berlin", Some("Europe/Berlin"))] {
+            let message = decided(Channel::Sms, with(zone, "A")).message.unwrap();
+            assert_eq!(message.zone.as_deref(), sent, "{zone}");
+        }
+        assert_eq!(decided(Channel::Sms, with("DE", "Al")).reason, Reason::TooLong);
+        assert_eq!(decided(Channel::Whatsapp, with("DE", "Al")).reason, Reason::Send);
+    }
+
+    #[test]
+    fn two_spellings_of_a_number_are_one_person() {
+        let clock = Clock::system();
+        let of = |phone, name| recipient(&clock, Some(phone), name, Consent::Granted);
+        let template = Frozen {
+            name: "hello".to_owned(),
+            language: "en".to_owned(),
+            body: None,
+            variables: vec![Variable::Field("name".to_owned())],
+        };
+        let rules = Rules {
+            channel: Channel::Whatsapp,
+            class: Class::Marketing,
+            audience: &Audience::default(),
+            template: &template,
+            expires_at: None,
+            excluded: &HashMap::new(),
+        };
+        let mut taken = HashSet::new();
+        let mut reasons = |recipients: &[Recipient]| -> Vec<Reason> {
+            let rows = decide(recipients, &rules, &mut taken, &clock);
+            rows.iter().map(|row| row.reason).collect()
+        };
+        let first = [of("+5511987654321", None), of("+551187654321", Some("Ana"))];
+        let first = reasons(&first);
+        assert_eq!(first, [Reason::MissingValue, Reason::Send], "one of them gets it");
+        let next = reasons(&[of("+5511987654321", Some("Ana"))]);
+        assert_eq!(next, [Reason::Duplicate], "in a later batch too");
     }
 }

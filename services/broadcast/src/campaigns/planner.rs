@@ -1,7 +1,7 @@
 //! The planner: leases a campaign, decides about a batch of recipients, and writes their plan rows, the event that asks
 //! notification to send, and the place it reached, in one transaction.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use plaza_contracts::events::BroadcastSend;
@@ -10,9 +10,9 @@ use plaza_messaging::outbox;
 use postgres_types::Json;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
-use uuid::Uuid;
 
-use super::plan::{self, Planned, Rules, decide};
+use super::claims::{self, Task};
+use super::plan::{self, Planned, Reason, Rules, decide};
 use super::{StoredCampaign, store};
 use crate::Broadcast;
 use crate::recipients::Recipient;
@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 impl Broadcast {
     /// One turn at one campaign; whether there may be more to do.
     pub(crate) async fn plan_turn(&self, stop: &CancellationToken) -> Result<bool, Fault> {
-        let Some(lease) = self.claim_campaign().await? else {
+        let Some(lease) = self.take_up(Task::Plan, self.config.lease()).await? else {
             return Ok(false);
         };
         match self.work_on_campaign(lease, stop).await {
@@ -37,7 +37,7 @@ impl Broadcast {
                     "planning waits for notification"
                 );
                 let tx = self.database.begin(lease.tenant);
-                store::renew(&tx, lease.id, lease.token, Some(PAUSE)).await?;
+                claims::renew(&tx, lease.id, lease.token, Some(PAUSE)).await?;
                 tx.commit().await?;
                 Ok(true)
             }
@@ -46,25 +46,10 @@ impl Broadcast {
         }
     }
 
-    async fn claim_campaign(&self) -> Result<Option<Lease<CampaignId>>, Fault> {
-        let (token, lease) = (self.clock.uuid(), self.config.lease());
-        let round = &self.rotations.planning;
-        let after = round.after();
-        let tx = self.database.begin_system();
-        let mut claimed = store::claim(&tx, token, lease, after).await?;
-        if claimed.is_none() && !after.is_nil() {
-            claimed = store::claim(&tx, token, lease, Uuid::nil()).await?;
-        }
-        tx.commit().await?;
-        let leased = claimed.map(|claimed| Lease::of(claimed, token));
-        round.had(leased.map(|lease| lease.tenant));
-        Ok(leased)
-    }
-
     /// Counts a failure that is likely to repeat itself, and gives the campaign up after too many of them.
     async fn planning_failed(&self, lease: Lease<CampaignId>, fault: Fault) -> Result<bool, Fault> {
         let tx = self.database.begin(lease.tenant);
-        let failures = store::failed(&tx, lease.id, lease.token).await?;
+        let failures = claims::failed(&tx, lease.id, lease.token).await?;
         tx.commit().await?;
         if failures.is_none_or(|failures| failures < self.attempts()) {
             return Err(fault);
@@ -90,7 +75,7 @@ impl Broadcast {
             }
         }
         let tx = self.database.begin(lease.tenant);
-        store::renew(&tx, lease.id, lease.token, None).await?;
+        claims::renew(&tx, lease.id, lease.token, None).await?;
         Ok(tx.commit().await?)
     }
 
@@ -102,8 +87,11 @@ impl Broadcast {
             .filter_map(|recipient| recipient.phone.clone())
             .collect();
         // Asked between the two transactions: no network call happens inside one.
-        let suppressed = self.notification.suppressed(lease.tenant, phones).await?;
-        self.write_plan(lease, &campaign, &recipients, &suppressed).await
+        let excluded = self
+            .notification
+            .excluded(lease.tenant, campaign.channel, campaign.class, phones)
+            .await?;
+        self.write_plan(lease, &campaign, &recipients, &excluded).await
     }
 
     async fn next_recipients(
@@ -111,10 +99,10 @@ impl Broadcast {
         lease: Lease<CampaignId>,
     ) -> Result<(StoredCampaign, Vec<Recipient>), Fault> {
         let tx = self.database.begin(lease.tenant);
-        let campaign = store::lock_leased(&tx, lease.id, lease.token)
+        let campaign = claims::lock_leased(&tx, lease.id, lease.token)
             .await?
             .ok_or(Fault::Lost)?;
-        store::renew(&tx, lease.id, lease.token, Some(self.config.lease())).await?;
+        claims::renew(&tx, lease.id, lease.token, Some(self.config.lease())).await?;
         let recipients = match campaign.snapshot {
             Some(last) => {
                 plan::next(
@@ -137,10 +125,10 @@ impl Broadcast {
         lease: Lease<CampaignId>,
         read: &StoredCampaign,
         recipients: &[Recipient],
-        suppressed: &HashSet<String>,
+        excluded: &HashMap<String, Reason>,
     ) -> Result<bool, Fault> {
         let tx = self.database.begin(lease.tenant);
-        let mut campaign = store::lock_leased(&tx, lease.id, lease.token)
+        let mut campaign = claims::lock_leased(&tx, lease.id, lease.token)
             .await?
             .ok_or(Fault::Lost)?;
         let (Some(Json(template)), Some(sender_id)) = (campaign.frozen.clone(), campaign.sender_id) else {
@@ -152,18 +140,21 @@ impl Broadcast {
         }
         let audience = campaign.audience.0.clone();
         let rules = Rules {
+            channel: campaign.channel,
             class: campaign.class,
             audience: &audience,
             template: &template,
-            suppressed,
+            expires_at: campaign.expires_at,
+            excluded,
         };
-        let rows = decide(recipients, &rules, &self.clock);
+        let mut taken = plan::taken(&tx, lease.id, recipients).await?;
+        let rows = decide(recipients, &rules, &mut taken, &self.clock);
         let now = self.now();
         plan::insert(&tx, lease.id, &rows, now).await?;
         let shard = advance(&mut campaign, &rows);
         let finished = i64::try_from(recipients.len()).unwrap_or(i64::MAX) < self.config.planner_rows();
         let changed = if finished { campaign.planned().ok() } else { None };
-        store::save(&tx, &campaign, now).await?;
+        store::save(&tx, &mut campaign, now).await?;
 
         let messages: Vec<_> = rows.into_iter().filter_map(|row| row.message).collect();
         if !messages.is_empty() {
@@ -178,7 +169,9 @@ impl Broadcast {
         if let Some(changed) = &changed {
             outbox::append(&tx, &self.clock, changed).await?;
         }
+        plaza_telemetry::crash::point("broadcast.plan.written");
         tx.commit().await?;
+        plaza_telemetry::crash::point("broadcast.plan.committed");
         metrics::counter!("plaza_broadcast_planned_total")
             .increment(u64::try_from(recipients.len()).unwrap_or_default());
         Ok(finished)
@@ -186,11 +179,11 @@ impl Broadcast {
 
     async fn give_up_campaign(&self, lease: Lease<CampaignId>) -> Result<(), Fault> {
         let tx = self.database.begin(lease.tenant);
-        let mut campaign = store::lock_leased(&tx, lease.id, lease.token)
+        let mut campaign = claims::lock_leased(&tx, lease.id, lease.token)
             .await?
             .ok_or(Fault::Lost)?;
         if let Ok(changed) = campaign.give_up() {
-            store::save(&tx, &campaign, self.now()).await?;
+            store::save(&tx, &mut campaign, self.now()).await?;
             outbox::append(&tx, &self.clock, &changed).await?;
         }
         Ok(tx.commit().await?)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt as _};
 use plaza_contracts::ids::CampaignId;
 use plaza_database::{DatabaseError, TenantTx};
 use plaza_kernel::{Clock, Failure, TenantId};
@@ -10,61 +11,81 @@ use plaza_messaging::outbox;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::store;
+use super::{claims, store};
 use crate::Broadcast;
 use crate::work::Fault;
 
 /// How long the counts of a campaign that is over may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Completes a campaign if these counts of notification say so.
-pub(crate) async fn settle(
+/// How many campaigns are looked at together: one that takes long to be counted keeps the others waiting no longer than that.
+const AT_ONCE: usize = 4;
+
+/// Completes a campaign if these counts of notification say so, which were asked for when it had this version.
+async fn settle(
     tx: &TenantTx,
     clock: &Clock,
-    id: CampaignId,
+    (id, version): (CampaignId, i64),
     by_state: &BTreeMap<String, u64>,
 ) -> Result<bool, DatabaseError> {
     let Some(mut campaign) = store::lock(tx, id).await? else {
         return Ok(false);
     };
+    // Something was decided meanwhile, perhaps to send once more what failed: the counts are of before.
+    if campaign.version != version {
+        return Ok(false);
+    }
     // Not settled: planning goes on, or notification does not know every message yet. The reconciler will see it.
     let Some(changed) = campaign.settle(by_state) else {
         return Ok(false);
     };
-    store::save(tx, &campaign, clock.now()).await?;
+    store::save(tx, &mut campaign, clock.now()).await?;
     outbox::append(tx, clock, &changed).await?;
     Ok(true)
 }
 
 impl Broadcast {
-    /// Completes running campaigns of which notification has nothing left to do. Never more to do at once.
+    /// Completes running campaigns of which notification has nothing left to do; whether there may be more of which it says
+    /// so.
     pub(crate) async fn reconcile_turn(&self, stop: &CancellationToken) -> Result<bool, Fault> {
-        let running = self.unsettled().await?;
-        for (tenant, id) in running {
-            let counts = tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                counts = self.final_counts(tenant, id) => counts,
-            };
-            let Some(counts) = counts else { continue };
-            let tx = self.database.begin(tenant);
-            settle(&tx, &self.clock, id, &counts).await?;
-            tx.commit().await?;
+        let tx = self.database.begin_system();
+        let unseen = claims::unseen(&tx).await?;
+        tx.commit().await?;
+        let more = !unseen.is_empty();
+        let running = if more { unseen } else { self.unsettled().await? };
+        let mut looks = stream::iter(running)
+            .map(|running| self.look_at(running))
+            .buffer_unordered(AT_ONCE);
+        while let Some(looked) = tokio::select! {
+            biased;
+            () = stop.cancelled() => None,
+            looked = looks.next() => looked,
+        } {
+            looked?;
         }
-        Ok(false)
+        Ok(more)
+    }
+
+    async fn look_at(&self, (tenant, id, version): claims::Running) -> Result<(), Fault> {
+        let Some(counts) = self.final_counts(tenant, id).await else {
+            return Ok(());
+        };
+        let tx = self.database.begin(tenant);
+        settle(&tx, &self.clock, (id, version), &counts).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Running campaigns to be looked at, a few of each tenant. At the end of a round the next one begins.
-    async fn unsettled(&self) -> Result<Vec<(TenantId, CampaignId)>, Fault> {
+    async fn unsettled(&self) -> Result<Vec<claims::Running>, Fault> {
         let round = &self.rotations.running;
         let (after, pause) = (round.after(), self.config.reconcile());
         let tx = self.database.begin_system();
-        let mut running = store::unsettled(&tx, pause, after).await?;
+        let mut running = claims::unsettled(&tx, pause, after).await?;
         if running.is_empty() && !after.is_nil() {
-            running = store::unsettled(&tx, pause, Uuid::nil()).await?;
+            running = claims::unsettled(&tx, pause, Uuid::nil()).await?;
         }
         tx.commit().await?;
-        round.had(running.iter().map(|(tenant, _)| *tenant).max());
+        round.had(running.iter().map(|(tenant, ..)| *tenant).max());
         Ok(running)
     }
 

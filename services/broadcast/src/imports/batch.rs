@@ -11,6 +11,8 @@ use super::records::{Broken, ReadFault, Records};
 
 /// The most bytes of the file that one batch reads: with rows of a mebibyte, fewer rows fit.
 const MOST_BYTES: u64 = 4 << 20;
+/// About the most that the rows of one batch take in memory.
+const MOST_WEIGHT: usize = 8 << 20;
 
 /// How far a file has been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +60,10 @@ pub(crate) fn read(path: &Path, layout: &Layout, from: Place, bounds: Bounds) ->
     file.seek(SeekFrom::Start(from.offset))?;
     let mut records = Records::new(file, layout.delimiter, from.offset);
     let (mut rows, mut next, mut seen) = (Vec::new(), from, HashSet::new());
+    let mut weight = 0;
     let after = loop {
-        if next.rows - from.rows >= bounds.batch_rows || next.offset - from.offset >= MOST_BYTES {
+        let is_full = next.offset - from.offset >= MOST_BYTES || weight >= MOST_WEIGHT;
+        if is_full || next.rows - from.rows >= bounds.batch_rows {
             break After::More;
         }
         let cells = match records.next_record() {
@@ -71,12 +75,13 @@ pub(crate) fn read(path: &Path, layout: &Layout, from: Place, bounds: Bounds) ->
         if next.rows >= bounds.most_rows {
             break After::Broken(Broken::TooManyRows);
         }
-        let mut row = classify(layout, next.rows + 2, &cells);
+        let mut row = classify(layout, layout.number(&cells, next.rows), &cells);
         if let Ok(incoming) = &row.verdict
             && !seen.insert(incoming.phone.clone())
         {
             row.verdict = Err(ErrorClass::Duplicate);
         }
+        weight += row.weight();
         rows.push(row);
         next = Place {
             offset: records.offset(),
@@ -92,6 +97,9 @@ mod tests {
     use std::collections::HashMap;
     use std::path::PathBuf;
 
+    use proptest::prelude::*;
+
+    use super::super::ImportFormat;
     use super::super::files::ImportFiles;
     use super::super::mapping::ImportMapping;
     use super::super::profile::{Profile, profile};
@@ -147,15 +155,29 @@ mod tests {
             (found.layout.encoding.as_str(), found.layout.delimiter),
             ("utf-8", b',')
         );
-        assert_eq!(after, After::End);
+        assert_eq!((rows.len(), after), (10_000, After::End));
+        assert_eq!(opted_in_as_in(&rows, "recipients-10k.truth.csv"), 7_143);
+    }
 
-        let truth = std::fs::read_to_string(testdata("recipients-10k.truth.csv")).unwrap();
+    #[test]
+    fn every_row_of_the_workbook_is_what_the_truth_says() {
+        let (found, rows, after) = whole(&std::fs::read(testdata("recipients-2k.xlsx")).unwrap(), 333);
+        assert_eq!(
+            (found.layout.format, found.layout.rewritten),
+            (ImportFormat::Xlsx, true)
+        );
+        assert_eq!((rows.len(), after), (2_000, After::End));
+        assert_eq!(opted_in_as_in(&rows, "recipients-2k.truth.csv"), 1_429);
+    }
+
+    /// Holds every row against the truth; how many valid ones are opted in.
+    fn opted_in_as_in(rows: &[ReadRow], truth: &str) -> usize {
+        let truth = std::fs::read_to_string(testdata(truth)).unwrap();
         let truth: Vec<Vec<&str>> = truth
             .lines()
             .skip(1)
             .map(|line| line.split(',').collect())
             .collect();
-        assert_eq!(rows.len(), 10_000);
         assert_eq!(rows.len(), truth.len());
         // The database does this in the service: it knows the numbers of earlier batches.
         let mut seen: HashMap<String, String> = HashMap::new();
@@ -174,7 +196,7 @@ mod tests {
                 Err(error) => assert_eq!(error.as_str(), class, "row {number}: {}", row.value),
             }
         }
-        assert_eq!(opted_in, 7_143);
+        opted_in
     }
 
     #[test]
@@ -222,6 +244,57 @@ mod tests {
         let many = format!("phone\n{}", "+4915117404120\n".repeat(20_001));
         let (_, rows, after) = whole(many.as_bytes(), 1_000);
         assert_eq!((rows.len(), after), (20_000, After::Broken(Broken::TooManyRows)));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        // However a file is cut into batches, its rows are the same, and so is its end.
+        #[test]
+        fn rows_do_not_depend_on_batches(text in "[a+0-9,\"\r\n]{0,120}", rows in 1_u64..5) {
+            let file = format!("phone,name\n{text}");
+            let told = |rows: &[ReadRow]| -> Vec<(u64, String)> {
+                rows.iter().map(|row| (row.row, row.value.clone())).collect()
+            };
+            let (_, one, end) = whole(file.as_bytes(), 1_000);
+            let (_, some, other_end) = whole(file.as_bytes(), rows);
+            prop_assert_eq!((told(&one), end), (told(&some), other_end));
+        }
+    }
+
+    #[test]
+    fn a_batch_of_wide_rows_is_short() {
+        let header: Vec<String> = (0..50).map(|at| format!("{at:0>60}")).collect();
+        let cells = ",x".repeat(50);
+        let rows: String = (0..9_000)
+            .map(|number| format!("+4915117{number:06}{cells}\n"))
+            .collect();
+        let file = format!("phone,{}\n{rows}", header.join(","));
+        let objects = tempfile::tempdir().unwrap();
+        let clock = plaza_kernel::Clock::system();
+        let ids = (
+            plaza_kernel::TenantId::generate(&clock),
+            ImportId::generate(&clock),
+        );
+        let files = ImportFiles::new(objects.path(), ids.0, ids.1);
+        std::fs::create_dir_all(files.upload().parent().unwrap()).unwrap();
+        std::fs::write(files.upload(), file).unwrap();
+        let found = profile(&files, &ImportMapping::default()).unwrap();
+        let from = Place {
+            offset: found.start,
+            rows: 0,
+        };
+        let bounds = Bounds {
+            batch_rows: 10_000,
+            most_rows: 10_000,
+        };
+        let batch = read(files.upload(), &found.layout, from, bounds).unwrap();
+        let weight: usize = batch.rows.iter().map(ReadRow::weight).sum();
+        assert_eq!(batch.after, After::More, "{} rows", batch.rows.len());
+        assert!(
+            (MOST_WEIGHT..MOST_WEIGHT + (64 << 10)).contains(&weight),
+            "{weight}"
+        );
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What becomes of a row: a recipient, or an error of a class.
 
-use std::collections::BTreeMap;
+use plaza_contracts::zones::is_zone;
 
 use super::mapping::Field;
 use super::profile::Layout;
+use crate::recipients::attributes::Attributes;
 use crate::recipients::consent::Consent;
 use crate::recipients::country::Country;
 use crate::recipients::phone::{self, Cell, Phone};
@@ -41,7 +42,7 @@ pub(crate) struct Incoming {
     /// What the row says about consent.
     pub(crate) consent: Consent,
     /// Everything else.
-    pub(crate) attributes: BTreeMap<String, String>,
+    pub(crate) attributes: Attributes,
 }
 
 /// One row, read.
@@ -55,6 +56,23 @@ pub(crate) struct ReadRow {
     pub(crate) verdict: Result<Box<Incoming>, ErrorClass>,
 }
 
+impl ReadRow {
+    /// About how much of memory it takes.
+    pub(crate) fn weight(&self) -> usize {
+        let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let verdict = self.verdict.as_ref().map_or(0, |incoming| {
+            size_of::<Incoming>()
+                + incoming.phone.as_str().len()
+                + optional(&incoming.name)
+                + optional(&incoming.external_id)
+                + optional(&incoming.timezone)
+                + optional(&incoming.locale)
+                + incoming.attributes.len()
+        });
+        size_of::<Self>() + self.value.len() + verdict
+    }
+}
+
 /// Reads a row.
 pub(crate) fn classify(layout: &Layout, row: u64, cells: &[String]) -> ReadRow {
     let columns = &layout.columns;
@@ -66,15 +84,16 @@ pub(crate) fn classify(layout: &Layout, row: u64, cells: &[String]) -> ReadRow {
             phone,
             name: text(columns.cell(cells, Field::Name), 200),
             external_id: text(columns.cell(cells, Field::ExternalId), 200),
-            timezone: tag(columns.cell(cells, Field::Timezone)),
+            timezone: tag(columns.cell(cells, Field::Timezone)).filter(|zone| is_zone(zone)),
             locale: tag(columns.cell(cells, Field::Locale)),
             consent: columns
                 .cell(cells, Field::OptedIn)
                 .map_or(Consent::Unknown, Consent::read),
-            attributes: columns
-                .attributes(cells)
-                .filter_map(|(name, value)| Some((name.to_owned(), text(Some(value), 500)?)))
-                .collect(),
+            attributes: Attributes::of(
+                columns
+                    .attributes(cells)
+                    .filter_map(|(name, value)| Some((name, text(Some(value), 500)?))),
+            ),
         })),
         Cell::Missing => Err(ErrorClass::MissingPhone),
         Cell::Damaged => Err(ErrorClass::DamagedBySpreadsheet),
@@ -95,7 +114,7 @@ fn text(cell: Option<&str>, most: usize) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// A time zone or a language; anything else is as good as absent.
+/// A language, or what looks like a time zone; anything else is as good as absent.
 fn tag(cell: Option<&str>) -> Option<String> {
     let text = cell?.trim();
     let accepted = |byte: u8| byte.is_ascii_alphanumeric() || b"/_+-".contains(&byte);

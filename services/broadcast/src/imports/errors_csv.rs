@@ -53,7 +53,7 @@ fn page(rows: &[(i64, String, String)], first: bool) -> Bytes {
 
 /// A cell that a spreadsheet shows and does not run: what would begin a formula gets an apostrophe in front, except
 /// the plus of a plain number. Quoted where CSV needs it.
-fn cell(value: &str) -> String {
+pub(crate) fn cell(value: &str) -> String {
     let plain_number = value
         .strip_prefix('+')
         .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use plaza_crypto::Sha256;
 use plaza_kernel::TenantId;
 
 use crate::ImportId;
@@ -90,6 +91,7 @@ pub(crate) struct Landing {
     files: ImportFiles,
     file: std::fs::File,
     bytes: u64,
+    digest: Sha256,
     finished: bool,
 }
 
@@ -107,6 +109,7 @@ impl Landing {
             files,
             file,
             bytes: 0,
+            digest: Sha256::new(),
             finished: false,
         })
     }
@@ -119,6 +122,7 @@ impl Landing {
     /// Writes a piece.
     pub(crate) fn write(&mut self, piece: &[u8]) -> std::io::Result<()> {
         self.file.write_all(piece)?;
+        self.digest.update(piece);
         self.bytes += u64::try_from(piece.len()).unwrap_or_default();
         Ok(())
     }
@@ -137,6 +141,7 @@ impl Landing {
         Ok(Landed {
             files: self.files.clone(),
             bytes: self.bytes,
+            digest: self.digest.clone().finish(),
             kept: false,
         })
     }
@@ -154,6 +159,7 @@ impl Drop for Landing {
 pub(crate) struct Landed {
     files: ImportFiles,
     bytes: u64,
+    digest: [u8; 32],
     kept: bool,
 }
 
@@ -161,6 +167,11 @@ impl Landed {
     /// How long it is.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// SHA-256 of it.
+    pub(crate) fn digest(&self) -> &[u8; 32] {
+        &self.digest
     }
 
     /// A row speaks of it now.

@@ -1,20 +1,25 @@
-//! The first look at a file: encoding, delimiter, columns.
+//! The first look at a file: format, encoding, delimiter, columns.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use encoding_rs::UTF_8;
+use encoding_rs::{Encoding, UTF_8};
 use serde::{Deserialize, Serialize};
 
+use super::ImportFormat;
 use super::files::ImportFiles;
+use super::kind::{Kind, first_line, kind};
 use super::mapping::{Columns, DELIMITERS, ImportMapping, NoColumn};
 use super::records::{Broken, ReadFault, Records};
+use super::xlsx::{self, SheetFault};
 use crate::recipients::country::Country;
-
 /// How a file is to be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Layout {
+    /// What the upload is. Rows of a sheet begin with the number that the sheet gives them.
+    #[serde(default)]
+    pub(crate) format: ImportFormat,
     /// The encoding that the upload has, by its name on the web, in lower case.
     pub(crate) encoding: String,
     /// Whether the upload was written again as UTF-8.
@@ -28,6 +33,16 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
+    /// The number of a row before which there are so many data rows: what its sheet says, else by counting. The header is
+    /// row 1.
+    pub(crate) fn number(&self, cells: &[String], before: u64) -> u64 {
+        let said = match self.format {
+            ImportFormat::Xlsx => cells.first().and_then(|number| number.parse().ok()),
+            ImportFormat::Csv => None,
+        };
+        said.unwrap_or(before + 2)
+    }
+
     /// The country of numbers whose row names none.
     pub(crate) fn default_country(&self) -> Option<Country> {
         self.default_country.as_deref().and_then(Country::read)
@@ -51,9 +66,12 @@ pub(crate) enum ProfileFault {
     /// Nothing is in it.
     #[error("the file is empty")]
     Empty,
-    /// It is a spreadsheet, an archive, a picture.
-    #[error("this is no text file; save the spreadsheet as CSV")]
+    /// It is a picture, a program, an archive, a spreadsheet of another kind.
+    #[error("this is neither text nor a workbook (.xlsx)")]
     NotText,
+    /// It is a workbook that cannot be read.
+    #[error(transparent)]
+    Sheet(SheetFault),
     /// Its header does not say enough.
     #[error(transparent)]
     NoColumn(#[from] NoColumn),
@@ -74,40 +92,99 @@ impl From<ReadFault> for ProfileFault {
     }
 }
 
-/// Looks at an upload; writes it again as UTF-8 if it is anything else.
+impl From<SheetFault> for ProfileFault {
+    fn from(fault: SheetFault) -> Self {
+        match fault {
+            SheetFault::NoWorkbook => Self::NotText,
+            SheetFault::Io(error) => error.into(),
+            fault => Self::Sheet(fault),
+        }
+    }
+}
+
+impl ProfileFault {
+    /// The stable code of what is wrong with the file, and the row that is to blame; none if it is not the file.
+    pub(crate) fn blame(&self) -> Option<(&'static str, Option<i64>)> {
+        Some(match self {
+            Self::Empty => ("EMPTY_FILE", None),
+            Self::NotText => ("NOT_TEXT", None),
+            Self::Sheet(fault) => (fault.code(), fault.row()),
+            Self::NoColumn(missing) => (missing.code(), Some(1)),
+            Self::Broken(broken) => (broken.code(), Some(1)),
+            Self::Io(_) => return None,
+        })
+    }
+}
+
+/// Looks at an upload; writes it again as CSV in UTF-8 if it is anything else.
 pub(crate) fn profile(files: &ImportFiles, asked: &ImportMapping) -> Result<Profile, ProfileFault> {
     let mut upload = File::open(files.upload())?;
-    if is_binary(&mut upload)? {
-        return Err(ProfileFault::NotText);
-    }
-    let encoding = super::encoding::detect(&mut upload, asked.encoding())?;
-    let rewritten = encoding != UTF_8;
-    if rewritten {
-        super::encoding::write_as_utf8(files.upload(), encoding, &files.utf8(), &files.scratch())?;
-    }
-    let (mut layout, start, bytes) = look(&files.readable(rewritten), asked)?;
-    layout.encoding = encoding.name().to_ascii_lowercase();
-    layout.rewritten = rewritten;
-    Ok(Profile { layout, start, bytes })
-}
-
-fn is_binary(file: &mut File) -> std::io::Result<bool> {
     let mut head = [0; 8];
-    let read = file.read(&mut head)?;
-    file.seek(SeekFrom::Start(0))?;
-    let known: [&[u8]; 5] = [
-        b"PK\x03\x04",
-        b"\xd0\xcf\x11\xe0",
-        b"%PDF",
-        b"\x89PNG",
-        b"\x1f\x8b",
-    ];
-    Ok(known.iter().any(|magic| head[..read].starts_with(magic)))
+    let read = upload.read(&mut head)?;
+    upload.seek(SeekFrom::Start(0))?;
+    match kind(&head[..read]) {
+        Kind::Archive => {
+            xlsx::write_as_csv(files.upload(), &files.utf8(), &files.scratch())?;
+            look(&files.utf8(), asked, ImportFormat::Xlsx, UTF_8)
+        }
+        Kind::Other => Err(ProfileFault::NotText),
+        Kind::Text => {
+            first_line(&mut upload)?;
+            let encoding = super::encoding::detect(&mut upload, asked.encoding())?;
+            if encoding != UTF_8 {
+                super::encoding::write_as_utf8(files.upload(), encoding, &files.utf8(), &files.scratch())?;
+            }
+            look(
+                &files.readable(encoding != UTF_8),
+                asked,
+                ImportFormat::Csv,
+                encoding,
+            )
+        }
+    }
 }
 
-fn look(path: &Path, asked: &ImportMapping) -> Result<(Layout, u64, u64), ProfileFault> {
+fn look(
+    path: &Path,
+    asked: &ImportMapping,
+    format: ImportFormat,
+    encoding: &'static Encoding,
+) -> Result<Profile, ProfileFault> {
     let mut file = File::open(path)?;
     let bytes = file.metadata()?.len();
+    let (skipped, delimiter) = match format {
+        ImportFormat::Csv => separation(&mut file, asked)?,
+        // Ours.
+        ImportFormat::Xlsx => (0, b','),
+    };
+    file.seek(SeekFrom::Start(skipped))?;
+    let mut records = Records::new(file, delimiter, skipped);
+    let header = records.next_record()?.ok_or(ProfileFault::Empty)?;
+    let layout = Layout {
+        format,
+        encoding: encoding.name().to_ascii_lowercase(),
+        rewritten: format == ImportFormat::Xlsx || encoding != UTF_8,
+        delimiter,
+        columns: Columns::find(&without_number(header, format), asked)?,
+        default_country: asked.default_country().map(Country::code),
+    };
+    Ok(Profile {
+        layout,
+        start: records.offset(),
+        bytes,
+    })
+}
+
+/// The number before a header is no column's name.
+fn without_number(mut header: Vec<String>, format: ImportFormat) -> Vec<String> {
+    if let (ImportFormat::Xlsx, Some(number)) = (format, header.first_mut()) {
+        number.clear();
+    }
+    header
+}
+
+/// Where the header begins, and what separates columns.
+fn separation(file: &mut File, asked: &ImportMapping) -> Result<(u64, u8), ProfileFault> {
     let mut sample = vec![0; 64 << 10];
     let read = file.read(&mut sample)?;
     sample.truncate(read);
@@ -116,21 +193,7 @@ fn look(path: &Path, asked: &ImportMapping) -> Result<(Layout, u64, u64), Profil
         .delimiter()
         .or(declared)
         .unwrap_or_else(|| likeliest(&sample[skipped..], asked));
-
-    let skipped = u64::try_from(skipped).unwrap_or_default();
-    file.seek(SeekFrom::Start(skipped))?;
-    let mut records = Records::new(file, delimiter, skipped);
-    let header = records.next_record()?.ok_or(ProfileFault::Empty)?;
-    let columns = Columns::find(&header, asked)?;
-    let default_country = asked.default_country().map(Country::code);
-    let layout = Layout {
-        encoding: String::new(),
-        rewritten: false,
-        delimiter,
-        columns,
-        default_country,
-    };
-    Ok((layout, records.offset(), bytes))
+    Ok((u64::try_from(skipped).unwrap_or_default(), delimiter))
 }
 
 /// The byte order mark, and the line `sep=;` with which spreadsheets tell each other the delimiter: how long both are,

@@ -168,6 +168,8 @@ fn feed(
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -213,7 +215,79 @@ mod tests {
         );
     }
 
+    /// Says how much was taken of it.
+    struct Counted<'a, R>(R, &'a Cell<usize>);
+
+    impl<R: Read> Read for Counted<'_, R> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let length = self.0.read(buffer)?;
+            self.1.set(self.1.get() + length);
+            Ok(length)
+        }
+    }
+
+    #[test]
+    fn of_a_line_that_has_no_end_hardly_more_is_read_than_a_record_may_have() {
+        // Within quotes, two of them are one.
+        for (byte, expected, most) in [
+            (b'x', Broken::RecordTooLong, MOST_RECORD_BYTES),
+            (b'"', Broken::RecordTooLong, 2 * MOST_RECORD_BYTES),
+            (b',', Broken::TooManyColumns, 0),
+        ] {
+            let read = Cell::new(0);
+            let mut records = Records::new(Counted(std::io::repeat(byte), &read), b',', 0);
+            match records.next_record() {
+                Err(ReadFault::Broken(broken)) => assert_eq!(broken, expected),
+                other => panic!("{}: {}", char::from(byte), other.is_ok()),
+            }
+            assert!(
+                read.get() <= most + (128 << 10),
+                "{}: {}",
+                char::from(byte),
+                read.get()
+            );
+        }
+    }
+
+    /// A field as any program may write it: quoted where it has to be, or always.
+    fn written(field: &str, delimiter: u8, always: bool) -> String {
+        let special = [char::from(delimiter), '"', '\r', '\n'];
+        if always || field.contains(special) || field.is_empty() {
+            format!("\"{}\"", field.replace('"', "\"\""))
+        } else {
+            field.to_owned()
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_was_written_is_read(
+            rows in prop::collection::vec(prop::collection::vec("[aß,;|\"'\t\r\n =]{0,8}", 1..6), 0..6),
+            delimiter in prop::sample::select(vec![b',', b';', b'\t', b'|']),
+            always in any::<bool>(),
+            end in prop::sample::select(vec!["\n", "\r\n", "\r"]),
+            ends in any::<bool>(),
+        ) {
+            let between = char::from(delimiter).to_string();
+            let lines: Vec<String> = rows
+                .iter()
+                .map(|row| row.iter().map(|field| written(field, delimiter, always)).collect::<Vec<_>>().join(&between))
+                .collect();
+            let text = lines.join(end) + if ends && !lines.is_empty() { end } else { "" };
+            prop_assert_eq!(all(text.as_bytes(), delimiter).unwrap(), rows);
+        }
+
+        // Whatever the bytes are, reading comes to an end, and no record is beyond the bounds.
+        #[test]
+        fn any_bytes_are_read_or_refused(
+            bytes in prop::collection::vec(any::<u8>(), 0..2_000),
+            delimiter in prop::sample::select(vec![b',', b';', b'\t', b'|']),
+        ) {
+            if let Ok(records) = all(&bytes, delimiter) {
+                prop_assert!(records.iter().all(|record| !record.is_empty() && record.len() <= MOST_COLUMNS));
+            }
+        }
+
         // Whatever is read in one go is read too when every record begins a new reader at the place the last one left.
         #[test]
         fn reading_can_be_taken_up_after_every_record(text in "[ab,\"\r\n;]{0,60}") {

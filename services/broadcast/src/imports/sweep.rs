@@ -1,11 +1,12 @@
 //! Uploads that nobody will read: a crash between the disk and the database leaves a file without an import, and one
-//! between the last row and the removal leaves a file whose import is over.
+//! between the last row and the removal leaves a file whose import is over. So with the numbers that a dry run has seen.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use plaza_database::DatabaseError;
 use plaza_kernel::TenantId;
 use plaza_schedule::{Due, Misfire, Schedule, ScheduleError, Schedules};
 
@@ -36,7 +37,7 @@ pub(crate) fn schedules(broadcast: &Broadcast) -> Schedules {
 }
 
 impl Broadcast {
-    /// Removes uploads whose import is over, and those older than a day that have none.
+    /// Removes uploads whose import is over, and those older than a day that have none; then what dry runs have left.
     async fn sweep_uploads(&self, due: &Due) -> Result<(), ScheduleError> {
         let objects = self.config.objects.clone();
         let found = tokio::task::spawn_blocking(move || uploads(&folder(&objects)));
@@ -52,7 +53,25 @@ impl Broadcast {
                 ImportFiles::new(&self.config.objects, tenant, id).remove();
             }
         }
+        let tx = self.database.begin_system();
+        let remembered = store::remembered(&tx).await?;
+        tx.commit().await?;
+        for (tenant, id) in remembered {
+            self.forget_numbers(tenant, id).await?;
+        }
         Ok(())
+    }
+
+    /// Removes the numbers that a dry run has seen, some at a time.
+    pub(super) async fn forget_numbers(&self, tenant: TenantId, id: ImportId) -> Result<(), DatabaseError> {
+        loop {
+            let tx = self.database.begin(tenant);
+            let more = store::forget(&tx, id).await?;
+            tx.commit().await?;
+            if !more {
+                return Ok(());
+            }
+        }
     }
 }
 

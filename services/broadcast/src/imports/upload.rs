@@ -4,23 +4,26 @@
 use std::path::Path;
 
 use plaza_database::{DatabaseError, kind};
-use plaza_kernel::{Failure, FieldError, Kind, TenantId};
-use plaza_web::{ApiError, Multipart, Part};
+use plaza_kernel::{Answer, Failure, FieldError, Kind, OnceKey, TenantId, UserId};
+use plaza_once::{Entry, OnceError};
+use plaza_web::{ApiError, Multipart, OnceUpload, Part};
+use serde::Deserialize;
 
 use super::files::{ImportFiles, Landed, Landing};
 use super::mapping::ImportMapping;
 use super::{Import, store};
 use crate::invalid::Invalid;
-use crate::{Broadcast, ImportId, work};
+use crate::repeatable::Repeatable;
+use crate::{Broadcast, ImportId, audit, work};
 
-/// The longest `mapping` part.
-const MOST_MAPPING_BYTES: usize = 64 << 10;
+/// The longest part that says something about the file.
+const MOST_PART_BYTES: usize = 64 << 10;
 
 /// Why a file was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
     /// There is no part `file`, there are two, or there are others.
-    #[error("the body has one part `file` and at most one part `mapping`")]
+    #[error("the body has one part `file` and at most one each of `mapping` and `dry_run`")]
     Parts,
     /// The file is longer than accepted.
     #[error("the file is longer than {0} bytes")]
@@ -28,6 +31,12 @@ pub enum UploadError {
     /// The mapping is not acceptable.
     #[error(transparent)]
     Mapping(#[from] Invalid),
+    /// Whether to write recipients is not said clearly.
+    #[error("`dry_run` is `true` or `false`")]
+    DryRun,
+    /// The request cannot be repeated like this.
+    #[error(transparent)]
+    Once(#[from] OnceError),
     /// The disk failed.
     #[error("the file cannot be kept")]
     Storage(#[from] std::io::Error),
@@ -39,9 +48,10 @@ pub enum UploadError {
 impl Failure for UploadError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Parts => Kind::Invalid,
+            Self::Parts | Self::DryRun => Kind::Invalid,
             Self::TooLarge(_) => Kind::TooLarge,
             Self::Mapping(invalid) => invalid.kind(),
+            Self::Once(error) => error.kind(),
             Self::Storage(_) => Kind::Unavailable,
             Self::Database(error) => kind(error),
         }
@@ -52,6 +62,8 @@ impl Failure for UploadError {
             Self::Parts => "IMPORT_PARTS",
             Self::TooLarge(_) => "IMPORT_TOO_LARGE",
             Self::Mapping(_) => "INVALID_MAPPING",
+            Self::DryRun => "INVALID_DRY_RUN",
+            Self::Once(error) => error.code(),
             Self::Storage(_) => "STORAGE_UNAVAILABLE",
             Self::Database(error) => error.code(),
         }
@@ -63,24 +75,68 @@ impl Failure for UploadError {
             _ => Vec::new(),
         }
     }
+
+    fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Once(error) => error.retry_after(),
+            Self::Database(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+}
+
+/// What is said about a file.
+#[derive(Debug, Default)]
+struct Wishes {
+    mapping: Option<ImportMapping>,
+    /// The mapping as it was written.
+    mapping_text: Vec<u8>,
+    dry_run: Option<bool>,
+}
+
+impl Wishes {
+    /// The key of an upload of this file with these wishes.
+    fn key(&self, once: OnceUpload, file: &Landed) -> OnceKey {
+        let dry_run = [u8::from(self.dry_run.unwrap_or_default())];
+        once.of(&[file.digest(), &self.mapping_text, &dry_run])
+    }
+}
+
+/// What is needed of an answer that is repeated.
+#[derive(Deserialize)]
+struct Started {
+    id: ImportId,
 }
 
 impl Broadcast {
-    /// Accepts an upload and starts its import.
-    pub async fn receive_import(&self, tenant: TenantId, mut parts: Multipart) -> Result<Import, ApiError> {
+    /// Accepts an upload and starts its import: which one, and what is answered. Whether it is one that came before is seen
+    /// when all of it is there: its key with another file is a mistake of the client's.
+    pub async fn receive_import(
+        &self,
+        tenant: TenantId,
+        by: UserId,
+        once: OnceUpload,
+        mut parts: Multipart,
+    ) -> Result<(ImportId, Answer<Import>), ApiError> {
         let id = ImportId::generate(&self.clock);
-        let (mut landing, mut mapping) = (None, None);
+        let (mut landing, mut wishes) = (None, Wishes::default());
         while let Some(part) = parts.next_part().await? {
             match part.name() {
                 Some("file") if landing.is_none() => landing = Some(self.land(tenant, id, part).await?),
-                Some("mapping") if mapping.is_none() => mapping = Some(read_mapping(part).await?),
+                Some("mapping") if wishes.mapping.is_none() => {
+                    let text = read_text(part).await?;
+                    wishes.mapping = Some(parse_mapping(&text).map_err(UploadError::Mapping)?);
+                    wishes.mapping_text = text;
+                }
+                Some("dry_run") if wishes.dry_run.is_none() => {
+                    wishes.dry_run = Some(parse_dry_run(&read_text(part).await?)?);
+                }
                 _ => return Err(UploadError::Parts.into()),
             }
         }
         let landed = blocking(landing.ok_or(UploadError::Parts)?, Landing::finish).await?;
-        Ok(self
-            .start_import(tenant, id, landed, mapping.unwrap_or_default())
-            .await?)
+        let repeatable = Repeatable::of(by, wishes.key(once, &landed));
+        Ok(self.start_import(tenant, id, landed, wishes, &repeatable).await?)
     }
 
     /// Starts the import of a file of this machine: what `receive_import` is for a file that comes over the network.
@@ -97,7 +153,17 @@ impl Broadcast {
             self.config.import_most_bytes,
         );
         let landed = blocking(path.to_owned(), move |path| copy(&path, files, most)).await?;
-        self.start_import(tenant, id, landed, mapping).await
+        let wishes = Wishes {
+            mapping: Some(mapping),
+            ..Wishes::default()
+        };
+        let started = self
+            .start_import(tenant, id, landed, wishes, &Repeatable::never())
+            .await?;
+        match started.1 {
+            Answer::New(import) => Ok(import),
+            Answer::Replayed { .. } => Err(DatabaseError::MissingRow.into()),
+        }
     }
 
     /// One import, to follow its progress.
@@ -127,32 +193,55 @@ impl Broadcast {
         tenant: TenantId,
         id: ImportId,
         landed: Landed,
-        mapping: ImportMapping,
-    ) -> Result<Import, UploadError> {
+        wishes: Wishes,
+        repeatable: &Repeatable,
+    ) -> Result<(ImportId, Answer<Import>), UploadError> {
         let bytes = i64::try_from(landed.bytes()).unwrap_or(i64::MAX);
         let tx = self.database.begin(tenant);
-        store::insert(&tx, id, mapping, bytes, self.now()).await?;
+        let entry = match repeatable.enter(&tx, "import_recipients").await? {
+            // The file that came again is dropped.
+            Entry::Replay { status, body } => {
+                let started: Started = serde_json::from_str(&body).map_err(OnceError::Answer)?;
+                return Ok((started.id, Answer::Replayed { status, body }));
+            }
+            entry => entry,
+        };
+        let (mapping, dry_run) = (
+            wishes.mapping.unwrap_or_default(),
+            wishes.dry_run.unwrap_or_default(),
+        );
+        store::insert(&tx, id, mapping, bytes, dry_run, self.now()).await?;
+        audit::import_started(&tx, &self.clock, id, bytes, dry_run).await?;
+        let import = store::hold(&tx, id).await?.ok_or(DatabaseError::MissingRow)?;
+        let import = Import::from(import);
+        entry.leave(&tx, 202, &import).await?;
         tx.signal_on_commit(work::IMPORTS);
         // Whether an interrupted commit came through is not known: then the file has to stay, and the sweep of
         // uploads without an import removes it one day if it did not.
         landed.keep();
         tx.commit().await?;
-        let import = store::get(&self.database, tenant, id).await?;
-        import
-            .map(Import::from)
-            .ok_or(UploadError::Database(DatabaseError::MissingRow))
+        Ok((id, Answer::New(import)))
     }
 }
 
-async fn read_mapping(mut part: Part<'_>) -> Result<ImportMapping, ApiError> {
+/// A part that is no file.
+async fn read_text(mut part: Part<'_>) -> Result<Vec<u8>, ApiError> {
     let mut text = Vec::new();
     while let Some(piece) = part.chunk().await? {
-        if text.len() + piece.len() > MOST_MAPPING_BYTES {
+        if text.len() + piece.len() > MOST_PART_BYTES {
             return Err(UploadError::Mapping(Invalid::one("", "TOO_LARGE", "at most 64 KiB")).into());
         }
         text.extend_from_slice(&piece);
     }
-    Ok(parse_mapping(&text).map_err(UploadError::Mapping)?)
+    Ok(text)
+}
+
+fn parse_dry_run(text: &[u8]) -> Result<bool, UploadError> {
+    match text.trim_ascii() {
+        b"true" => Ok(true),
+        b"false" => Ok(false),
+        _ => Err(UploadError::DryRun),
+    }
 }
 
 fn parse_mapping(text: &[u8]) -> Result<ImportMapping, Invalid> {

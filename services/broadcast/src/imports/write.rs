@@ -1,83 +1,104 @@
 //! Writing a batch: recipients, rows that made none, the place in the file and, at the end, the end, in one transaction.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use plaza_contracts::events::ImportCompleted;
-use plaza_database::TenantTx;
+use plaza_database::{DatabaseError, TenantTx};
 use plaza_messaging::outbox;
 
 use super::batch::{After, Batch, Place};
-use super::classify::{ErrorClass, Incoming};
+use super::classify::ErrorClass;
 use super::importer::unsigned;
 use super::store::{self, Advance};
-use super::{ImportCounts, ImportProblem, ImportState};
-use crate::recipients::store as recipients;
+use super::{ImportCounts, ImportProblem, ImportState, StoredImport};
+use crate::recipients::store::{self as recipients, Arrival, Staging, Written};
 use crate::work::{Fault, Lease};
-use crate::{Broadcast, ImportId, RecipientId};
+use crate::{Broadcast, ImportId, RecipientId, audit};
 
 impl Broadcast {
     /// Writes a batch and the place it reaches; whether the import has come to its end.
     pub(super) async fn write_batch(&self, lease: Lease<ImportId>, batch: Batch) -> Result<bool, Fault> {
+        let staging = self.staging().await?;
         let tx = self.database.begin(lease.tenant);
         let Some(import) = store::lock(&tx, lease.id, lease.token).await? else {
             return Err(Fault::Lost);
         };
         let (next, after) = (batch.next, batch.after);
-        let (incoming, mut errors) = parted(batch);
-        let numbers: Vec<(i64, String, String)> = incoming
-            .iter()
-            .map(|(row, value, r)| (*row, value.clone(), r.phone.as_str().to_owned()))
-            .collect();
-        let rows = incoming
-            .into_iter()
-            .map(|(row, _, r)| (RecipientId::generate(&self.clock), row, *r))
-            .collect();
-        let written: HashSet<String> = recipients::import(&tx, lease.id, self.now(), rows)
-            .await?
-            .into_iter()
-            .collect();
-        let known = numbers
-            .into_iter()
-            .filter(|(_, _, phone)| !written.contains(phone));
-        errors.extend(known.map(|(row, value, _)| (row, ErrorClass::Duplicate, value)));
-        let counts = counted(written.len(), &errors);
-        store::add_errors(&tx, lease.id, errors).await?;
-
-        let advance = Advance {
-            bytes_done: next.offset,
-            rows_done: next.rows,
-            counts,
+        let mut rows = self.parted(batch);
+        let (now, arrivals) = (self.now(), std::mem::take(&mut rows.arrivals));
+        let written = match import.dry_run {
+            false => recipients::import(&tx, lease.id, now, arrivals, staging).await?,
+            true => recipients::check(&tx, lease.id, arrivals, staging).await?,
         };
+        let advance = rows.outcome(&written, next);
+        store::add_errors(&tx, lease.id, rows.errors).await?;
         if !store::advance(&tx, lease.id, lease.token, &advance, self.config.lease()).await? {
             return Err(Fault::Lost);
         }
-        let before = super::Import::from(import).counts;
-        let ended = self
-            .end_import(&tx, lease, added(before, counts), next, after)
-            .await?;
+        let ended = self.end_import(&tx, lease, &import, &advance, after).await?;
         tx.commit().await?;
-        metrics::counter!("plaza_broadcast_import_rows_total")
-            .increment(u64::try_from(counts.valid + counts.errors()).unwrap_or_default());
+        plaza_telemetry::crash::point("broadcast.import.committed");
+        let read = advance.counts.valid + advance.counts.errors();
+        metrics::counter!("plaza_broadcast_import_rows_total").increment(unsigned(read));
         if ended {
             self.import_files(lease).remove();
+            if import.dry_run {
+                self.forget_numbers(lease.tenant, lease.id).await?;
+            }
         }
         Ok(ended)
+    }
+
+    /// How rows get to the database: through a temporary table, where the login may make one.
+    async fn staging(&self) -> Result<Staging, Fault> {
+        let ask = || async {
+            if self.database.may_stage().await? {
+                return Ok(Staging::Table);
+            }
+            tracing::warn!("imports are slower: the login of broadcast may make no temporary tables");
+            Ok(Staging::Parameters)
+        };
+        self.staging.get_or_try_init(ask).await.copied()
+    }
+
+    /// The rows that may become recipients, and those that cannot.
+    fn parted(&self, batch: Batch) -> Rows {
+        let mut rows = Rows::default();
+        for read in batch.rows {
+            let row = i64::try_from(read.row).unwrap_or(i64::MAX);
+            match read.verdict {
+                Ok(incoming) => {
+                    let id = RecipientId::generate(&self.clock);
+                    rows.values.push((row, read.value));
+                    rows.arrivals.push(Arrival {
+                        id,
+                        row,
+                        incoming: *incoming,
+                    });
+                }
+                Err(class) => rows.errors.push((row, class, read.value)),
+            }
+        }
+        rows
     }
 
     async fn end_import(
         &self,
         tx: &TenantTx,
         lease: Lease<ImportId>,
-        counts: ImportCounts,
-        next: Place,
+        import: &StoredImport,
+        advance: &Advance,
         after: After,
     ) -> Result<bool, Fault> {
+        let counts = import.counts().and(advance.counts);
         let (state, problem) = match after {
             After::More => return Ok(false),
             After::End if counts.errors() == 0 => (ImportState::Done, None),
             After::End => (ImportState::DoneWithErrors, None),
             After::Broken(broken) => {
-                let row = i64::try_from(next.rows).unwrap_or(i64::MAX).checked_add(2);
+                let row = i64::try_from(advance.rows_done)
+                    .unwrap_or(i64::MAX)
+                    .checked_add(2);
                 let problem = ImportProblem {
                     code: broken.code().to_owned(),
                     row,
@@ -87,7 +108,8 @@ impl Broadcast {
             }
         };
         store::end(tx, lease.id, lease.token, state, self.now(), problem).await?;
-        outbox::append(tx, &self.clock, &completed(lease.id, counts)).await?;
+        audit::import_ended(tx, &self.clock, import, state, counts).await?;
+        self.tell_end(tx, import, counts).await?;
         Ok(true)
     }
 
@@ -111,52 +133,73 @@ impl Broadcast {
             Some(problem),
         )
         .await?;
-        let counts = super::Import::from(import).counts;
-        outbox::append(&tx, &self.clock, &completed(lease.id, counts)).await?;
+        let (state, counts) = (ImportState::Failed, import.counts());
+        audit::import_ended(&tx, &self.clock, &import, state, counts).await?;
+        self.tell_end(&tx, &import, counts).await?;
         Ok(tx.commit().await?)
     }
+
+    /// Says that an import is over. Of a dry run there is nothing to say: it changed nothing.
+    pub(super) async fn tell_end(
+        &self,
+        tx: &TenantTx,
+        import: &StoredImport,
+        counts: ImportCounts,
+    ) -> Result<(), DatabaseError> {
+        if import.dry_run {
+            return Ok(());
+        }
+        outbox::append(tx, &self.clock, &completed(import.id, counts))
+            .await
+            .map(drop)
+    }
 }
 
-type Rows = Vec<(i64, String, Box<Incoming>)>;
+/// The rows of a batch on their way.
+#[derive(Default)]
+struct Rows {
+    arrivals: Vec<Arrival>,
+    /// What stands in the column of numbers of each arrival, in the order of the rows.
+    values: Vec<(i64, String)>,
+    errors: Vec<(i64, ErrorClass, String)>,
+}
 
-/// The rows that may become recipients, and those that cannot.
-fn parted(batch: Batch) -> (Rows, Vec<(i64, ErrorClass, String)>) {
-    let (mut incoming, mut errors) = (Vec::new(), Vec::new());
-    for row in batch.rows {
-        let number = i64::try_from(row.row).unwrap_or(i64::MAX);
-        match row.verdict {
-            Ok(recipient) => incoming.push((number, row.value, recipient)),
-            Err(class) => errors.push((number, class, row.value)),
+impl Rows {
+    /// Takes down which of them were duplicates; how far the import is with them.
+    fn outcome(&mut self, written: &Written, next: Place) -> Advance {
+        for duplicate in &written.duplicates {
+            if let Ok(at) = self.values.binary_search_by_key(duplicate, |(row, _)| *row) {
+                let value = std::mem::take(&mut self.values[at].1);
+                self.errors.push((*duplicate, ErrorClass::Duplicate, value));
+            }
+        }
+        let valid = signed(self.values.len() - written.duplicates.len());
+        let count = |wanted| {
+            signed(
+                self.errors
+                    .iter()
+                    .filter(|(_, class, _)| *class == wanted)
+                    .count(),
+            )
+        };
+        Advance {
+            bytes_done: next.offset,
+            rows_done: next.rows,
+            counts: ImportCounts {
+                valid,
+                duplicate: count(ErrorClass::Duplicate),
+                missing_phone: count(ErrorClass::MissingPhone),
+                invalid_phone: count(ErrorClass::InvalidPhone),
+                damaged_by_spreadsheet: count(ErrorClass::DamagedBySpreadsheet),
+            },
+            created: written.created,
+            updated: valid - written.created,
         }
     }
-    (incoming, errors)
 }
 
-fn counted(valid: usize, errors: &[(i64, ErrorClass, String)]) -> ImportCounts {
-    let count = |wanted| {
-        errors
-            .iter()
-            .filter(|(_, class, _)| *class == wanted)
-            .map(|_| 1)
-            .sum()
-    };
-    ImportCounts {
-        valid: i64::try_from(valid).unwrap_or(i64::MAX),
-        duplicate: count(ErrorClass::Duplicate),
-        missing_phone: count(ErrorClass::MissingPhone),
-        invalid_phone: count(ErrorClass::InvalidPhone),
-        damaged_by_spreadsheet: count(ErrorClass::DamagedBySpreadsheet),
-    }
-}
-
-const fn added(a: ImportCounts, b: ImportCounts) -> ImportCounts {
-    ImportCounts {
-        valid: a.valid + b.valid,
-        duplicate: a.duplicate + b.duplicate,
-        missing_phone: a.missing_phone + b.missing_phone,
-        invalid_phone: a.invalid_phone + b.invalid_phone,
-        damaged_by_spreadsheet: a.damaged_by_spreadsheet + b.damaged_by_spreadsheet,
-    }
+fn signed(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 fn completed(id: ImportId, counts: ImportCounts) -> ImportCompleted {

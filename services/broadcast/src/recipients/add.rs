@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use plaza_contracts::zones::is_zone;
 use plaza_database::{DatabaseError, kind, violated};
-use plaza_kernel::{Failure, FieldError, Kind, TenantId};
+use plaza_kernel::{Answer, Failure, FieldError, Kind, TenantId};
+use plaza_once::{Entry, OnceError};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -12,7 +14,8 @@ use super::country::Country;
 use super::phone::{self, Cell};
 use super::{Recipient, store};
 use crate::invalid::Invalid;
-use crate::{Broadcast, RecipientId};
+use crate::repeatable::Repeatable;
+use crate::{Broadcast, RecipientId, audit};
 
 /// Somebody to be added: by a number, or by the tenant's own id alone.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
@@ -45,6 +48,9 @@ pub enum AddError {
     /// The number is known already.
     #[error("a recipient with this number exists")]
     Exists,
+    /// It cannot be repeated like this.
+    #[error(transparent)]
+    Once(#[from] OnceError),
     /// The database failed.
     #[error("database failed")]
     Database(#[from] DatabaseError),
@@ -55,6 +61,7 @@ impl Failure for AddError {
         match self {
             Self::Invalid(invalid) => invalid.kind(),
             Self::Exists => Kind::Conflict,
+            Self::Once(error) => error.kind(),
             Self::Database(error) => kind(error),
         }
     }
@@ -63,6 +70,7 @@ impl Failure for AddError {
         match self {
             Self::Invalid(invalid) => invalid.code(),
             Self::Exists => "RECIPIENT_EXISTS",
+            Self::Once(error) => error.code(),
             Self::Database(error) => error.code(),
         }
     }
@@ -70,24 +78,43 @@ impl Failure for AddError {
     fn fields(&self) -> Vec<FieldError> {
         match self {
             Self::Invalid(invalid) => invalid.fields(),
-            Self::Exists | Self::Database(_) => Vec::new(),
+            Self::Exists | Self::Once(_) | Self::Database(_) => Vec::new(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Once(error) => error.retry_after(),
+            Self::Database(error) => error.retry_after(),
+            Self::Invalid(_) | Self::Exists => None,
         }
     }
 }
 
 impl Broadcast {
     /// Adds a recipient.
-    pub async fn add_recipient(&self, tenant: TenantId, new: &NewRecipient) -> Result<Recipient, AddError> {
+    pub async fn add_recipient(
+        &self,
+        tenant: TenantId,
+        new: &NewRecipient,
+        repeatable: &Repeatable,
+    ) -> Result<Answer<Recipient>, AddError> {
         let recipient = self.checked(new)?;
         let tx = self.database.begin(tenant);
+        let entry = match repeatable.enter(&tx, "add_recipient").await? {
+            Entry::Replay { status, body } => return Ok(Answer::Replayed { status, body }),
+            entry => entry,
+        };
         store::insert(&tx, &recipient)
             .await
             .map_err(|error| match violated(&error) {
                 Some("recipients_phone_key") => AddError::Exists,
                 _ => error.into(),
             })?;
+        plaza_audit::done(&tx, &self.clock, &audit::RECIPIENT_ADDED, recipient.id).await?;
+        entry.leave(&tx, 201, &recipient).await?;
         tx.commit().await?;
-        Ok(recipient)
+        Ok(Answer::New(recipient))
     }
 
     fn checked(&self, new: &NewRecipient) -> Result<Recipient, Invalid> {
@@ -122,7 +149,7 @@ impl Broadcast {
             phone: phone.map(phone::Phone::into_string),
             external_id,
             name: invalid.optional_text("/name", new.name.as_deref(), 200),
-            timezone: invalid.optional_text("/timezone", new.timezone.as_deref(), 64),
+            timezone: zone(&mut invalid, new.timezone.as_deref()),
             locale: invalid.optional_text("/locale", new.locale.as_deref(), 64),
             attrs: serde_json::json!(invalid.attributes("/attrs", &new.attrs)),
             consent: Consent::from(new.opted_in),
@@ -133,4 +160,13 @@ impl Broadcast {
         };
         invalid.check().map(|()| recipient)
     }
+}
+
+/// Messages carry it: what cannot be one would be refused there.
+fn zone(invalid: &mut Invalid, text: Option<&str>) -> Option<String> {
+    let zone = invalid.optional_text("/timezone", text, 64)?;
+    if !is_zone(&zone) {
+        invalid.add("/timezone", "INVALID_TIMEZONE", "a name such as Europe/Berlin");
+    }
+    Some(zone)
 }

@@ -2,15 +2,19 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use plaza_contracts::permissions::{CreateRecipients, DeleteRecipients, ViewRecipients};
 use plaza_kernel::Page;
-use plaza_web::{ApiError, ApiErrors, Granted, Json, May, PageParams, Path, Query};
+use plaza_web::{
+    ApiError, ApiErrors, Granted, Json, May, OnceJson, OnceParams, PageParams, Path, Query, answered,
+};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::add::NewRecipient;
 use super::{NoRecipient, Recipient, e164, store};
 use crate::listing::Window;
+use crate::repeatable::Repeatable;
 use crate::{Broadcast, ImportId, RecipientId};
 
 /// Which recipients.
@@ -49,14 +53,17 @@ pub(crate) async fn list(
 
 /// Add a recipient.
 #[utoipa::path(post, path = "/api/v1/broadcast/recipients", tag = "recipients", operation_id = "add_recipient",
-    request_body = NewRecipient, responses((status = 201, body = Recipient), ApiErrors))]
+    params(OnceParams), request_body = NewRecipient, responses((status = 201, body = Recipient), ApiErrors))]
 pub(crate) async fn add(
     State(broadcast): State<Broadcast>,
     granted: Granted<May<CreateRecipients>>,
-    Json(new): Json<NewRecipient>,
-) -> Result<(StatusCode, Json<Recipient>), ApiError> {
-    let recipient = broadcast.add_recipient(granted.tenant(), &new).await?;
-    Ok((StatusCode::CREATED, Json(recipient)))
+    OnceJson(new, key): OnceJson<NewRecipient>,
+) -> Result<Response, ApiError> {
+    let repeatable = Repeatable::of(granted.caller().subject, key);
+    let added = broadcast
+        .add_recipient(granted.tenant(), &new, &repeatable)
+        .await?;
+    Ok(answered(StatusCode::CREATED, added))
 }
 
 /// One recipient.

@@ -149,6 +149,8 @@ pub(super) fn knows(region: Region) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn country(text: &str) -> Option<Country> {
@@ -204,5 +206,48 @@ mod tests {
             Cell::Invalid,
             "no country says where it belongs to"
         );
+    }
+
+    /// What people write into cells: digits, signs and words, some of them in other scripts.
+    fn cells() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[+0-9 ().'/-]{0,24}",
+            "(\\+|00)?[1-9][0-9]{5,16}",
+            "[0-9]{6,14}(\\.0)?",
+            "[0-9],[0-9]{1,6}E\\+[0-9]{2}",
+            "\\PC{0,20}",
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever a cell holds: what is taken for a number has the form of E.164, and is that number when it is read again.
+        #[test]
+        fn what_is_a_number_is_that_number_in_every_country(cell in cells(), said in prop::sample::select(vec!["", "DE", "US", "BR", "KE", "IN"])) {
+            let Cell::Valid(phone) = read(&cell, country(said)) else { return Ok(()) };
+            let digits = phone.as_str().strip_prefix('+').unwrap();
+            prop_assert!((5..=15).contains(&digits.len()) && !digits.starts_with('0'), "{}", phone.as_str());
+            prop_assert!(digits.bytes().all(|byte| byte.is_ascii_digit()), "{}", phone.as_str());
+            for said in ["", "DE", "US", "GB"] {
+                prop_assert_eq!(read(phone.as_str(), country(said)), Cell::Valid(phone.clone()));
+            }
+        }
+
+        /// However its digits are set apart, a number is one number.
+        #[test]
+        fn signs_between_digits_change_no_number(
+            number in prop::sample::select(vec!["+4915117404120", "+254712345678", "+5511961234567", "+12015550123", "+390612345678"]),
+            signs in prop::collection::vec(prop::sample::select(vec!["", "", " ", "-", ".", "/", "\u{a0}", "  "]), 16),
+            double_zero in any::<bool>(),
+        ) {
+            let digits = &number[1..];
+            let apart: String = digits.chars().zip(&signs).map(|(digit, sign)| format!("{digit}{sign}")).collect();
+            let cell = if double_zero { format!("00{apart}") } else { format!("+{apart}") };
+            // Digits and `.0` are the number of a spreadsheet: those end before the point.
+            prop_assume!(!(double_zero && cell.ends_with(".0")));
+            let Cell::Valid(plain) = read(number, None) else { panic!("{number}") };
+            prop_assert_eq!(read(&cell, country("DE")), Cell::Valid(plain), "{}", cell);
+        }
     }
 }

@@ -4,7 +4,7 @@ use plaza_database::DatabaseError;
 use plaza_kernel::{Failure, Kind, TenantId};
 
 use super::{NoRecipient, store};
-use crate::{Broadcast, RecipientId};
+use crate::{Broadcast, RecipientId, audit};
 
 /// Why a recipient was not removed.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,9 @@ impl Broadcast {
     ) -> Result<(), RemoveError> {
         let tx = self.database.begin(tenant);
         let found = store::delete(&tx, id).await?;
+        if found {
+            plaza_audit::done(&tx, &self.clock, &audit::RECIPIENT_DELETED, id).await?;
+        }
         tx.commit().await?;
         if found { Ok(()) } else { Err(NoRecipient.into()) }
     }

@@ -12,13 +12,14 @@ use plaza_contracts::proto::broadcast::{
 use plaza_kernel::Page;
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{Rpc, given};
+use super::{Rpc, done, given};
 use crate::campaigns::create::NewCampaign;
 use crate::campaigns::plan::{self, PlanRow, Which};
 use crate::campaigns::{Audience, Campaign, store};
 use crate::invalid::Invalid;
 use crate::listing::{InvalidQuery, Window};
 use crate::logs::{LogEntry, LogFilter};
+use crate::repeatable::Repeatable;
 
 #[async_trait]
 impl BroadcastApi for Rpc {
@@ -29,8 +30,9 @@ impl BroadcastApi for Rpc {
         let create = async {
             let (asker, request) = (Asker::of(&request)?, request.into_inner());
             let tenant = self.tenant::<CreateCampaigns>(asker, &request.tenant_id).await?;
-            let created = self.0.create_campaign(tenant, new(request)?).await?;
-            Ok(campaign(created))
+            let new = new(request)?;
+            let created = self.0.create_campaign(tenant, new, &Repeatable::never()).await?;
+            Ok(campaign(done(created)?))
         };
         reply(create.await)
     }
@@ -80,7 +82,8 @@ impl BroadcastApi for Rpc {
             let (asker, request) = (Asker::of(&request)?, request.get_ref());
             let tenant = self.tenant::<SendCampaigns>(asker, &request.tenant_id).await?;
             let id = id("campaign_id", &request.campaign_id)?;
-            Ok(campaign(self.0.send_campaign(tenant, id).await?))
+            let sent = self.0.send_campaign(tenant, id, &Repeatable::never()).await?;
+            Ok(campaign(done(sent)?))
         };
         reply(send.await)
     }
@@ -112,6 +115,7 @@ impl BroadcastApi for Rpc {
             let filter = LogFilter {
                 campaign_id: campaign.transpose()?,
                 state: given(request.state),
+                ..LogFilter::default()
             };
             let page = self.0.log(tenant, &filter, window).await?;
             Ok(ListLogReply {
@@ -133,6 +137,9 @@ fn new(request: CreateCampaignRequest) -> Result<NewCampaign, Refusal> {
         sender_id: sender.transpose()?,
         audience: request.audience.map(audience).transpose()?.unwrap_or_default(),
         class: class.transpose().map_err(unknown)?,
+        channel: None,
+        schedule_at: None,
+        expires_at: None,
     })
 }
 

@@ -12,10 +12,11 @@ use plaza_contracts::proto::broadcast::{
 use plaza_kernel::Page;
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{Rpc, given};
+use super::{Rpc, done, given};
 use crate::listing::Window;
 use crate::recipients::add::NewRecipient;
 use crate::recipients::{NoRecipient, Recipient, e164, store};
+use crate::repeatable::Repeatable;
 
 #[async_trait]
 impl Recipients for Rpc {
@@ -26,7 +27,9 @@ impl Recipients for Rpc {
         let add = async {
             let (asker, request) = (Asker::of(&request)?, request.into_inner());
             let tenant = self.tenant::<CreateRecipients>(asker, &request.tenant_id).await?;
-            Ok(recipient(self.0.add_recipient(tenant, &new(request)).await?))
+            let new = new(request);
+            let added = self.0.add_recipient(tenant, &new, &Repeatable::never()).await?;
+            Ok(recipient(done(added)?))
         };
         reply(add.await)
     }

@@ -11,9 +11,10 @@ use plaza_contracts::proto::broadcast::{
 use plaza_kernel::Page;
 use tonic::{Request, Response, Status, async_trait};
 
-use super::Rpc;
+use super::{Rpc, done};
 use crate::invalid::Invalid;
 use crate::listing::Window;
+use crate::repeatable::Repeatable;
 use crate::templates::create::NewTemplate;
 use crate::templates::variables::Variable;
 use crate::templates::{NoTemplate, Template, store};
@@ -27,7 +28,11 @@ impl Templates for Rpc {
         let create = async {
             let (asker, request) = (Asker::of(&request)?, request.into_inner());
             let tenant = self.tenant::<CreateTemplates>(asker, &request.tenant_id).await?;
-            Ok(template(self.0.create_template(tenant, new(request)?).await?))
+            let made = self
+                .0
+                .create_template(tenant, new(request)?, &Repeatable::never())
+                .await?;
+            Ok(template(done(made)?))
         };
         reply(create.await)
     }

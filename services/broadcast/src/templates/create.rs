@@ -1,7 +1,8 @@
 //! Making a template.
 
 use plaza_database::{DatabaseError, kind, violated};
-use plaza_kernel::{Failure, FieldError, Kind, TenantId};
+use plaza_kernel::{Answer, Failure, FieldError, Kind, TenantId};
+use plaza_once::{Entry, OnceError};
 use postgres_types::Json;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -9,7 +10,8 @@ use utoipa::ToSchema;
 use super::variables::{Variable, places};
 use super::{Category, StoredTemplate, Template, store};
 use crate::invalid::Invalid;
-use crate::{Broadcast, TemplateId};
+use crate::repeatable::Repeatable;
+use crate::{Broadcast, TemplateId, audit};
 
 /// A template to be made.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -37,6 +39,9 @@ pub enum CreateTemplateError {
     /// There is one of this name and language.
     #[error("a template of this name and language exists")]
     Exists,
+    /// The request cannot be repeated like this.
+    #[error(transparent)]
+    Once(#[from] OnceError),
     /// The database failed.
     #[error("database failed")]
     Database(#[from] DatabaseError),
@@ -47,6 +52,7 @@ impl Failure for CreateTemplateError {
         match self {
             Self::Invalid(invalid) => invalid.kind(),
             Self::Exists => Kind::Conflict,
+            Self::Once(error) => error.kind(),
             Self::Database(error) => kind(error),
         }
     }
@@ -55,6 +61,7 @@ impl Failure for CreateTemplateError {
         match self {
             Self::Invalid(invalid) => invalid.code(),
             Self::Exists => "TEMPLATE_EXISTS",
+            Self::Once(error) => error.code(),
             Self::Database(error) => error.code(),
         }
     }
@@ -62,7 +69,15 @@ impl Failure for CreateTemplateError {
     fn fields(&self) -> Vec<FieldError> {
         match self {
             Self::Invalid(invalid) => invalid.fields(),
-            Self::Exists | Self::Database(_) => Vec::new(),
+            Self::Exists | Self::Once(_) | Self::Database(_) => Vec::new(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Once(error) => error.retry_after(),
+            Self::Database(error) => error.retry_after(),
+            Self::Invalid(_) | Self::Exists => None,
         }
     }
 }
@@ -73,7 +88,8 @@ impl Broadcast {
         &self,
         tenant: TenantId,
         new: NewTemplate,
-    ) -> Result<Template, CreateTemplateError> {
+        repeatable: &Repeatable,
+    ) -> Result<Answer<Template>, CreateTemplateError> {
         check(&new)?;
         let now = self.now();
         let template = StoredTemplate {
@@ -83,22 +99,36 @@ impl Broadcast {
             category: new.category,
             body: new.body,
             variables: Json(new.variables),
+            states: Json(Vec::new()),
+            version: 1,
             created_at: now,
             updated_at: now,
         };
         let tx = self.database.begin(tenant);
+        let entry = match repeatable.enter(&tx, "create_template").await? {
+            Entry::Replay { status, body } => return Ok(Answer::Replayed { status, body }),
+            entry => entry,
+        };
         store::insert(&tx, &template)
             .await
             .map_err(|error| match violated(&error) {
                 Some("templates_name_key") => CreateTemplateError::Exists,
                 _ => error.into(),
             })?;
+        // The provider may have spoken of it before.
+        let template = store::held(&tx, template.id)
+            .await?
+            .ok_or(DatabaseError::MissingRow)?;
+        plaza_audit::done(&tx, &self.clock, &audit::TEMPLATE_CREATED, template.id).await?;
+        let template = Template::from(template);
+        entry.leave(&tx, 201, &template).await?;
         tx.commit().await?;
-        Ok(template.into())
+        Ok(Answer::New(template))
     }
 }
 
-fn check(new: &NewTemplate) -> Result<(), Invalid> {
+/// Whether the provider would take it.
+pub(super) fn check(new: &NewTemplate) -> Result<(), Invalid> {
     let mut invalid = Invalid::default();
     let in_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     if new.name.is_empty() || new.name.len() > 512 || !new.name.bytes().all(in_name) {

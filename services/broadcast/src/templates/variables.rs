@@ -88,7 +88,7 @@ fn field_of<'a>(recipient: &'a Recipient, field: &str) -> Option<&'a str> {
 
 /// A value as the provider takes one: a single line without runs of blanks. Whatever else it holds (braces, formulas)
 /// is text and stays.
-fn sendable(value: &str) -> String {
+pub(super) fn sendable(value: &str) -> String {
     let visible = value
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })

@@ -444,14 +444,39 @@ async fn an_import_waits_for_a_disk_that_is_full_as_long_as_it_takes() {
     let town = town.wake();
     let tried = "SELECT count(*) FROM broadcast.imports WHERE updated_at > created_at + interval '2 s'";
     plaza_testkit::eventually(Duration::from_secs(20), || async { town.count(tried).await == 1 }).await;
-    assert_eq!(
-        town.count("SELECT max(attempts)::bigint FROM broadcast.imports")
-            .await,
-        0
-    );
+    let counted = "SELECT max(attempts)::bigint FROM broadcast.imports";
+    assert!(town.count(counted).await <= 1, "the one that goes on");
     let repaired = "DROP FUNCTION broadcast.fault CASCADE";
     town.database.admin().await.batch_execute(repaired).await.unwrap();
     assert_eq!(owner.end_of_import(&id).await["counts"]["valid"], 1);
+}
+
+#[tokio::test]
+async fn a_file_that_ends_the_process_again_and_again_is_abandoned() {
+    let town = Town::asleep(|config| config.attempts = 2).await;
+    let owner = town.owner();
+    // Where the process ends, nobody says so.
+    let endless = "CREATE FUNCTION broadcast.fault() RETURNS trigger LANGUAGE plpgsql
+                       AS $$ BEGIN PERFORM pg_sleep(60); RETURN NULL; END $$;
+                   CREATE TRIGGER fault BEFORE INSERT ON broadcast.recipients EXECUTE FUNCTION broadcast.fault()";
+    town.database.admin().await.batch_execute(endless).await.unwrap();
+    let id = id_of(&owner.upload(b"phone\n+4915117404120\n", None).await.assert_ok());
+    // The first one gets on: it finds out what is in the file. From then on nobody does.
+    for attempts in 0..=2 {
+        let victim = town.victim();
+        let at_it = format!(
+            "SELECT count(*) FROM broadcast.imports
+              WHERE lease_until > now() AND layout IS NOT NULL AND attempts = {attempts}"
+        );
+        plaza_testkit::eventually(Duration::from_secs(60), || async {
+            town.count(&at_it).await == 1
+        })
+        .await;
+        victim.kill();
+    }
+    let _town = town.wake();
+    let import = owner.end_of_import(&id).await;
+    assert_eq!(import["error"]["code"], "IMPORT_ABANDONED");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::town::{Owner, Town, id_of, testdata};
 
 /// Somebody of every kind, and their reasons.
-async fn people(town: &Town, owner: &Owner) -> BTreeMap<String, &'static str> {
+pub(crate) async fn people(town: &Town, owner: &Owner) -> BTreeMap<String, &'static str> {
     town.notification.says(|says| {
         says.suppressed.insert("+4915117404123".to_owned());
     });
@@ -94,9 +94,16 @@ async fn everybody_gets_one_row_with_the_reason() {
         (messages[0].to.as_str(), messages[0].channel.as_str()),
         ("+4915117404120", "whatsapp")
     );
-    let MessageContent::Template { name, language, body } = &messages[0].content;
-    assert_eq!((name.as_str(), language.as_str()), ("hello", "en"));
-    assert_eq!(body, &["Ada {{2}} Lovelace"], "a value is text, never a place");
+    let content = MessageContent::Template {
+        name: "hello".to_owned(),
+        language: "en".to_owned(),
+        // A value is text, never a place.
+        body: vec!["Ada {{2}} Lovelace".to_owned()],
+        header: None,
+        buttons: vec![],
+    };
+    assert_eq!(messages[0].content, content);
+    assert_eq!(messages[0].class.as_deref(), Some("marketing"));
     let row = rows.iter().find(|row| row["reason"] == "send").unwrap();
     assert_eq!(row["message_id"], messages[0].message_id.to_string());
 }
@@ -259,4 +266,84 @@ async fn an_audience_can_be_one_import_or_one_country() {
     let body = json!({"name": "Some", "template_id": template, "audience": {"import_id": unknown}});
     let reply = owner.post("/campaigns", &body).await;
     reply.assert_failed(http::StatusCode::NOT_FOUND, "IMPORT_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn the_reasons_of_notification_are_those_of_the_plan() {
+    let town = Town::awake().await;
+    let owner = town.owner();
+    let mut file = String::from("phone,name,opted_in\n");
+    for number in 0..4 {
+        file += &format!("+491511740412{number},Ada,yes\n");
+    }
+    owner.import(file.as_bytes()).await;
+    town.notification.says(|says| {
+        says.suppressed.insert("+4915117404120".to_owned());
+        let reasons = [
+            ("+4915117404121", "frequency_cap"),
+            ("+4915117404122", "wa_unreachable"),
+        ];
+        says.reasons = reasons
+            .map(|(phone, reason)| (phone.to_owned(), reason.to_owned()))
+            .into();
+    });
+    let id = owner.campaign().await;
+    let expected = json!({"send": 1, "suppressed": 1, "frequency_cap": 1, "wa_unreachable": 1});
+    let preview = owner.ask(&id, "preview").await.assert_ok().value();
+    assert_eq!(preview["by_reason"], expected);
+    owner.send(&id).await.assert_ok();
+    assert_eq!(owner.until(&id, "running").await["planned"], expected);
+    assert_eq!(town.messages().await[0].to, "+4915117404123");
+}
+
+#[tokio::test]
+async fn one_person_in_two_spellings_gets_one_message() {
+    // Each in a batch of their own.
+    let town = Town::asleep(|config| config.planner_batch = 1).await.wake();
+    let owner = town.owner();
+    owner
+        .import(b"phone,name,opted_in\n+5511987654321,Ana,yes\n+4915117404120,Ada,yes\n")
+        .await;
+    // By hand: a number that is dialled like this no more.
+    let twin = "INSERT INTO broadcast.recipients (tenant_id, id, phone, name, consent, created_at, updated_at)
+                SELECT tenant_id, 'ffffffff-ffff-7fff-bfff-ffffffffffff', '+551187654321', 'Ana', 'granted', now(), now()
+                  FROM broadcast.recipients LIMIT 1";
+    town.database.admin().await.batch_execute(twin).await.unwrap();
+    let id = owner.campaign().await;
+    let expected = json!({"send": 2, "duplicate": 1});
+    let preview = owner.ask(&id, "preview").await.assert_ok().value();
+    assert_eq!(preview["by_reason"], expected);
+    owner.send(&id).await.assert_ok();
+    assert_eq!(owner.until(&id, "running").await["planned"], expected);
+    let mut to: Vec<String> = town
+        .messages()
+        .await
+        .into_iter()
+        .map(|message| message.to)
+        .collect();
+    to.sort();
+    assert_eq!(to, ["+4915117404120", "+5511987654321"]);
+}
+
+#[tokio::test]
+async fn whose_text_is_longer_than_an_sms_can_be_gets_none() {
+    let town = Town::awake().await;
+    let owner = town.owner();
+    for (phone, long) in [
+        ("+4915117404120", "x".repeat(500)),
+        ("+4915117404121", "x".repeat(300)),
+    ] {
+        let person = json!({"phone": phone, "opted_in": true, "attrs": {"long": long}});
+        owner.post("/recipients", &person).await.assert_ok();
+    }
+    let template = json!({"name": "long", "language": "en", "category": "MARKETING",
+        "body": "{{1}}{{2}}{{3}}{{4}}", "variables": ["attrs.long", "attrs.long", "attrs.long", "attrs.long"]});
+    let template = id_of(&owner.post("/templates", &template).await.assert_ok());
+    let body = json!({"name": "Long", "template_id": template, "channel": "sms"});
+    let id = id_of(&owner.post("/campaigns", &body).await.assert_ok());
+    owner.send(&id).await.assert_ok();
+    let running = owner.until(&id, "running").await;
+    assert_eq!(running["planned"], json!({"send": 1, "too_long": 1}));
+    let rows = owner.all(&format!("/campaigns/{id}/plan?reason=too_long")).await;
+    assert_eq!(rows.len(), 1);
 }

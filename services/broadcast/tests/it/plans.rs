@@ -35,11 +35,12 @@ async fn the_next_turn_is_found_by_an_index_however_much_a_tenant_waits_for() {
     let many = "CREATE TEMPORARY TABLE tenants AS
                 SELECT gen_random_uuid() AS id, CASE WHEN n = 1 THEN 20000 ELSE 1 END AS work FROM generate_series(1, 201) n;
          INSERT INTO broadcast.templates SELECT id, id, 't', 'en', 'UTILITY', 'x', '[]', now(), now() FROM tenants;
-         INSERT INTO broadcast.campaigns (tenant_id, id, name, template_id, class, audience, state, checked_at, created_at,
-                                          updated_at)
-         SELECT t.id, gen_random_uuid(), 'x', t.id, 'utility', '{}', s.state, now() - interval '1 h', now(),
-                now() - random() * interval '1 h'
-           FROM tenants t, generate_series(1, t.work), (VALUES ('planning'), ('running'), ('completed')) s (state);
+         INSERT INTO broadcast.campaigns (tenant_id, id, name, template_id, class, audience, state, resumes, schedule_at,
+                                          checked_at, created_at, updated_at)
+         SELECT t.id, gen_random_uuid(), 'x', t.id, 'utility', '{}', s.state, 'running', now() - random() * interval '1 h',
+                now() - interval '1 h', now(), now() - random() * interval '1 h'
+           FROM tenants t, generate_series(1, t.work),
+                (VALUES ('planning'), ('running'), ('completed'), ('pausing'), ('scheduled')) s (state);
          INSERT INTO broadcast.imports (tenant_id, id, state, requested, bytes_total, created_at, updated_at)
          SELECT t.id, gen_random_uuid(), s.state, '{}', 1, now(), now() - random() * interval '1 h'
            FROM tenants t, generate_series(1, t.work), (VALUES ('uploaded'), ('done')) s (state);
@@ -54,21 +55,35 @@ async fn the_next_turn_is_found_by_an_index_however_much_a_tenant_waits_for() {
     );
     for (module, name, arguments, index, most) in [
         (
-            "campaigns::store",
+            "campaigns::claims",
             "CLAIM",
             format!("{token}, 1000, {first}"),
             "campaigns_planning_of_tenant",
             60,
         ),
         (
-            "campaigns::store",
+            "campaigns::claims",
+            "CLAIM_MOVE",
+            format!("{token}, 1000, {first}"),
+            "campaigns_moving",
+            60,
+        ),
+        (
+            "campaigns::claims",
+            "CLAIM_DUE",
+            format!("{token}, 1000, {first}"),
+            "campaigns_scheduled",
+            60,
+        ),
+        (
+            "campaigns::claims",
             "UNSETTLED",
             format!("1000, {first}"),
             "campaigns_running_of_tenant",
             600,
         ),
         (
-            "imports::store",
+            "imports::store::turns",
             "CLAIM",
             format!("{token}, 1000, {first}"),
             "imports_open_of_tenant",

@@ -163,3 +163,32 @@ async fn pages_are_read_by_cursor_and_by_number() {
         (1, None)
     );
 }
+
+#[tokio::test]
+async fn what_cannot_be_a_time_zone_is_none() {
+    let town = Town::awake().await;
+    let owner = town.owner();
+    let long = "x".repeat(41);
+    for zone in ["Z", "-", "Europe Berlin", "Zürich/See", &long] {
+        let new = json!({"phone": "+4915117404120", "timezone": zone});
+        let reply = owner.post("/recipients", &new).await;
+        let reply = reply.assert_failed(StatusCode::UNPROCESSABLE_ENTITY, "INVALID_BODY");
+        let error = &reply.value()["errors"][0];
+        assert_eq!(
+            (&error["pointer"], &error["code"]),
+            (&json!("/timezone"), &json!("INVALID_TIMEZONE"))
+        );
+    }
+    let file = format!(
+        "phone,timezone\n+4915117404120,Z\n+4915117404121,-\n+4915117404122,{long}\n+4915117404123,Europe/Berlin\n"
+    );
+    let import = owner.import(file.as_bytes()).await;
+    assert_eq!(import["counts"]["valid"], 4);
+    let zones: Vec<_> = owner
+        .all("/recipients")
+        .await
+        .into_iter()
+        .filter_map(|recipient| recipient.get("timezone").cloned())
+        .collect();
+    assert_eq!(zones, ["Europe/Berlin"]);
+}

@@ -1,6 +1,6 @@
 //! What the tests of this service start from: a database, a stub of notification, and the service mounted on both.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,9 +9,10 @@ use plaza_broadcast::{Broadcast, BroadcastConfig};
 use plaza_contracts::events::{BroadcastSend, OutgoingMessage};
 use plaza_contracts::proto::notification::notification_server::{Notification, NotificationServer};
 use plaza_contracts::proto::notification::{
-    CountsReply, CountsRequest, GetMessageRequest, Message, MessagesReply, MessagesRequest, OpenReply,
-    OpenRequest, ReceiptsReply, ReceiptsRequest, SendReply, SendRequest, SenderReply, SenderRequest,
-    SuppressedReply, SuppressedRequest,
+    CancelReply, CancelRequest, CountsReply, CountsRequest, GetMessageRequest, HoldReply, HoldRequest,
+    Message, MessagesReply, MessagesRequest, OpenReply, OpenRequest, ReceiptsReply, ReceiptsRequest,
+    ReleaseReply, ReleaseRequest, ReportReply, ReportRequest, RetryFailedReply, RetryFailedRequest,
+    SendReply, SendRequest, SenderReply, SenderRequest, SuppressedReply, SuppressedRequest,
 };
 use plaza_contracts::services::{BROADCAST, IDENTITY, NOTIFICATION};
 use plaza_kernel::{Clock, Failure, Kind, TenantId};
@@ -32,7 +33,15 @@ pub(crate) struct Says {
     pub(crate) away: bool,
     pub(crate) no_sender: bool,
     pub(crate) suppressed: HashSet<String>,
+    /// Why, where it is not because of a suppression.
+    pub(crate) reasons: BTreeMap<String, String>,
     pub(crate) counts: BTreeMap<String, u64>,
+    /// How long looking up addresses takes it, finding a sender, and reporting.
+    pub(crate) looking_up: Duration,
+    pub(crate) finding: Duration,
+    /// How often it was asked for a sender.
+    pub(crate) found: usize,
+    pub(crate) reporting: Duration,
     /// How long counting takes it, and how often it was asked to.
     pub(crate) counting: Duration,
     pub(crate) counted: usize,
@@ -42,6 +51,21 @@ pub(crate) struct Says {
     pub(crate) next_cursor: String,
     /// What it was asked for by `Messages`.
     pub(crate) asked: Vec<MessagesRequest>,
+    /// What it was told about campaigns, in order: `hold PAUSED`, `release`, `cancel`, `retry 131049`.
+    pub(crate) told: Vec<String>,
+    /// Whether it hears none of that, and how long it takes to answer.
+    pub(crate) deaf: bool,
+    pub(crate) telling: Duration,
+    /// How often it began to hear something of that.
+    pub(crate) heard: usize,
+    /// How often calling off is not done yet.
+    pub(crate) cancels_left: usize,
+    /// What it answers to retries, in order; after that nothing is left.
+    pub(crate) retries: VecDeque<(u64, bool)>,
+    /// After which message it was asked to go on each time, and whether it says where it ended, as it did not always.
+    pub(crate) retried_after: Vec<String>,
+    pub(crate) forgetful: bool,
+    pub(crate) report: ReportReply,
 }
 
 #[derive(Clone, Default)]
@@ -59,6 +83,37 @@ impl Stub {
         } else {
             Ok(Response::new(answer(&mut says)))
         }
+    }
+
+    /// Hears what was decided about a campaign.
+    async fn hear<T>(
+        &self,
+        what: String,
+        answer: impl FnOnce(&mut Says) -> T,
+    ) -> Result<Response<T>, Status> {
+        let telling = {
+            let mut says = self.0.lock().unwrap();
+            if says.deaf {
+                return Err(Status::unavailable("deaf"));
+            }
+            says.heard += 1;
+            says.telling
+        };
+        tokio::time::sleep(telling).await;
+        self.ask(|says| {
+            says.told.push(what);
+            answer(says)
+        })
+    }
+
+    /// Waits until it has begun to hear something so often.
+    pub(crate) async fn hears(&self, times: usize) {
+        eventually(PATIENCE, || async { self.0.lock().unwrap().heard == times }).await;
+    }
+
+    /// What it was told so far.
+    pub(crate) fn told(&self) -> Vec<String> {
+        self.0.lock().unwrap().told.clone()
     }
 }
 
@@ -106,14 +161,68 @@ impl Notification for Stub {
         &self,
         request: Request<SuppressedRequest>,
     ) -> Result<Response<SuppressedReply>, Status> {
+        let looking_up = self.0.lock().unwrap().looking_up;
+        tokio::time::sleep(looking_up).await;
         let asked = request.into_inner().addresses;
         assert!(asked.len() <= 1_000, "notification takes at most 1,000 at once");
-        self.ask(|says| SuppressedReply {
-            addresses: asked
-                .into_iter()
-                .filter(|address| says.suppressed.contains(address))
-                .collect(),
+        // As notification does: the suppressed ones are listed, and why is told of all that are not to be written to.
+        self.ask(|says| {
+            let mut reasons = says.reasons.clone();
+            let suppressed = says.suppressed.iter().cloned();
+            reasons.extend(suppressed.map(|address| (address, "suppressed".to_owned())));
+            reasons.retain(|address, _| asked.contains(address));
+            let is_suppressed =
+                |address: &String| reasons.get(address).is_some_and(|why| why == "suppressed");
+            SuppressedReply {
+                addresses: asked
+                    .iter()
+                    .filter(|address| is_suppressed(address))
+                    .cloned()
+                    .collect(),
+                reasons,
+            }
         })
+    }
+
+    async fn hold(&self, request: Request<HoldRequest>) -> Result<Response<HoldReply>, Status> {
+        let reason = request.into_inner().reason;
+        self.hear(format!("hold {reason}"), |_| HoldReply {}).await
+    }
+
+    async fn release(&self, _: Request<ReleaseRequest>) -> Result<Response<ReleaseReply>, Status> {
+        self.hear("release".to_owned(), |_| ReleaseReply {}).await
+    }
+
+    async fn cancel(&self, _: Request<CancelRequest>) -> Result<Response<CancelReply>, Status> {
+        let left = |says: &mut Says| {
+            let more = says.cancels_left > 0;
+            says.cancels_left = says.cancels_left.saturating_sub(1);
+            CancelReply { cancelled: 1, more }
+        };
+        self.hear("cancel".to_owned(), left).await
+    }
+
+    async fn retry_failed(
+        &self,
+        request: Request<RetryFailedRequest>,
+    ) -> Result<Response<RetryFailedReply>, Status> {
+        let RetryFailedRequest { codes, after, .. } = request.into_inner();
+        let codes = codes.join(",");
+        let next = |says: &mut Says| {
+            says.retried_after.push(after);
+            let (requeued, more) = says.retries.pop_front().unwrap_or_default();
+            let at = says.retried_after.len();
+            let last = (requeued > 0 && !says.forgetful).then(|| format!("message {at}"));
+            let last = last.unwrap_or_default();
+            RetryFailedReply { requeued, more, last }
+        };
+        self.hear(format!("retry {codes}"), next).await
+    }
+
+    async fn report(&self, _: Request<ReportRequest>) -> Result<Response<ReportReply>, Status> {
+        let reporting = self.0.lock().unwrap().reporting;
+        tokio::time::sleep(reporting).await;
+        self.ask(|says| says.report.clone())
     }
 
     async fn send(&self, _: Request<SendRequest>) -> Result<Response<SendReply>, Status> {
@@ -130,6 +239,12 @@ impl Notification for Stub {
 
     async fn sender(&self, request: Request<SenderRequest>) -> Result<Response<SenderReply>, Status> {
         let named = request.into_inner().sender_id;
+        let finding = {
+            let mut says = self.0.lock().unwrap();
+            says.found += 1;
+            says.finding
+        };
+        tokio::time::sleep(finding).await;
         if self.0.lock().unwrap().no_sender {
             return plaza_rpc::answer(Err::<SenderReply, _>(NoSender));
         }
@@ -250,8 +365,10 @@ impl Town {
         scheduler.declare().await.unwrap();
         let due = "UPDATE broadcast.schedules SET next_at = now()";
         self.database.admin().await.batch_execute(due).await.unwrap();
-        assert_eq!(scheduler.run_due().await.unwrap(), 1);
-        assert_eq!(scheduler.state().await.unwrap()[0].last_error, None);
+        let declared = scheduler.state().await.unwrap();
+        assert_eq!(scheduler.run_due().await.unwrap(), declared.len());
+        let state = scheduler.state().await.unwrap();
+        assert!(state.iter().all(|schedule| schedule.last_error.is_none()));
     }
 
     /// One number out of the database, as a superuser sees it.
@@ -337,6 +454,66 @@ impl Owner {
 
     pub(crate) async fn delete(&self, path: &str) -> Reply {
         self.client.delete(&format!("{API}{path}")).await
+    }
+
+    /// `PUT`, if it is in this version.
+    pub(crate) async fn put(&self, path: &str, version: &str, body: &Value) -> Reply {
+        self.with_header("PUT", path, ("if-match", version), Some(body))
+            .await
+    }
+
+    /// `POST`, which may be repeated under a key.
+    pub(crate) async fn post_once(&self, path: &str, key: &str, body: Option<&Value>) -> Reply {
+        self.with_header("POST", path, ("idempotency-key", key), body)
+            .await
+    }
+
+    async fn with_header(
+        &self,
+        method: &str,
+        path: &str,
+        (name, value): (&str, &str),
+        body: Option<&Value>,
+    ) -> Reply {
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri(format!("{API}{path}"))
+            .header(name, value);
+        if body.is_some() {
+            request = request.header("content-type", "application/json");
+        }
+        let body = body.map(Value::to_string).unwrap_or_default();
+        self.client.send(request.body(body.into()).unwrap()).await
+    }
+
+    /// Asks a campaign for something that has no body.
+    pub(crate) async fn ask(&self, campaign: &str, verb: &str) -> Reply {
+        self.post(&format!("/campaigns/{campaign}/{verb}"), &json!({}))
+            .await
+    }
+
+    /// A campaign to one person that is being sent.
+    pub(crate) async fn running(&self) -> String {
+        let ada = json!({"phone": "+4915117404120", "name": "Ada", "opted_in": true});
+        self.post("/recipients", &ada).await.assert_ok();
+        let id = self.campaign().await;
+        self.send(&id).await.assert_ok();
+        self.until(&id, "running").await;
+        id
+    }
+
+    /// A campaign that is running by what its row says, though nobody works on it.
+    pub(crate) async fn running_asleep(&self, town: &Town) -> String {
+        let id = self.campaign().await;
+        let sql = format!("UPDATE broadcast.campaigns SET state = 'running' WHERE id = '{id}'");
+        town.database.admin().await.batch_execute(&sql).await.unwrap();
+        id
+    }
+
+    /// Waits until a campaign is in this state.
+    pub(crate) async fn until(&self, campaign: &str, state: &str) -> Value {
+        self.waited(&format!("/campaigns/{campaign}"), |now| now == state)
+            .await
     }
 
     pub(crate) async fn upload(&self, content: &[u8], mapping: Option<Value>) -> Reply {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use plaza_broadcast::Repeatable;
 use plaza_telemetry::trace::{self, TraceContext};
 use tracing::Instrument;
 use tracing::subscriber::DefaultGuard;
@@ -61,7 +62,7 @@ async fn a_campaign_is_planned_in_the_trace_of_its_sending() {
     let send = async {
         drop(
             town.broadcast
-                .send_campaign(owner.tenant, id.parse().unwrap())
+                .send_campaign(owner.tenant, id.parse().unwrap(), &Repeatable::never())
                 .await
                 .unwrap(),
         )

@@ -72,6 +72,47 @@ async fn short_long_and_common_passwords_are_refused() {
     assert_eq!(refused("x".repeat(129)).await, "PASSWORD_TOO_LONG");
     assert_eq!(refused("password123".to_owned()).await, "PASSWORD_TOO_WEAK");
     assert_eq!(refused("ada@example.org".to_owned()).await, "PASSWORD_TOO_WEAK");
+    // What lists of stolen passwords begin with, as far as it is long enough.
+    for common in [
+        "password",
+        "12345678",
+        "123456789",
+        "1234567890",
+        "qwertyuiop",
+        "1q2w3e4r",
+        "1qaz2wsx",
+        "iloveyou",
+        "sunshine",
+        "princess",
+        "football",
+        "baseball",
+        "superman",
+        "trustno1",
+        "letmein123",
+        "welcome1",
+        "whatever",
+        "computer",
+        "corvette",
+        "starwars",
+        "password1",
+        "Password1!",
+        "P@ssw0rd",
+        "passw0rd",
+        "qwerty123",
+        "abc12345",
+        "admin123",
+        "00000000",
+        "11111111",
+        "aaaaaaaa",
+        "abcdefgh",
+        "asdfghjkl",
+        "zxcvbnm1",
+        "changeme",
+        "monkey123",
+        "dragon123",
+    ] {
+        assert_eq!(refused(common.to_owned()).await, "PASSWORD_TOO_WEAK", "{common}");
+    }
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use secrecy::ExposeSecret;
 use tonic::{Request, Response, Status};
 
 use super::Rpc;
+use crate::origin::Origin;
 use crate::sessions::{Login, TokenPair};
 use crate::setup::Setup;
 use crate::tenants::Wanted;
@@ -26,6 +27,7 @@ impl accounts_server::Accounts for Rpc {
                 password: request.password.into(),
                 name: PersonName::parse(Some(&request.name))?,
                 tenant: self.wanted(&request.tenant).await?,
+                origin: Origin::INSIDE,
             };
             self.0.register(registration).await?;
             Ok(RegisterReply {})
@@ -44,6 +46,7 @@ impl accounts_server::Accounts for Rpc {
                 email: request.email.parse()?,
                 password: request.password.into(),
                 tenant: self.wanted(&request.tenant).await?,
+                origin: Origin::INSIDE,
             };
             Ok(tokens(&self.0.login(login).await?))
         };
@@ -51,7 +54,7 @@ impl accounts_server::Accounts for Rpc {
     }
 
     async fn refresh(&self, request: Request<RefreshRequest>) -> Result<Response<Tokens>, Status> {
-        let pair = self.0.refresh(&request.get_ref().refresh_token).await;
+        let pair = self.0.refresh(&request.get_ref().refresh_token, None).await;
         reply(pair.map(|pair| tokens(&pair)).map_err(Refusal::from))
     }
 
@@ -84,6 +87,7 @@ impl Rpc {
             token: request.token,
             email: request.email.parse()?,
             password: request.password.into(),
+            origin: Origin::INSIDE,
         };
         let done = self.0.set_up(setup).await?;
         Ok(SetUpReply {

@@ -7,6 +7,7 @@ use plaza_contracts::proto::identity::{
     FindMemberRequest, InviteMemberReply, InviteMemberRequest, ListMembersReply, ListMembersRequest,
     Member as MemberMessage,
 };
+use plaza_kernel::OnceKey;
 use secrecy::ExposeSecret;
 use tonic::{Request, Response, Status};
 
@@ -64,7 +65,7 @@ impl Rpc {
             name: PersonName::parse(Some(&request.name))?,
         };
         let right = self.right(asker, tenant).await?;
-        let Invite { user, link } = self.0.invite(&right, invitation).await?;
+        let (Invite { user, link }, _) = self.0.invite(&right, invitation, &OnceKey::NONE).await?;
         Ok(InviteMemberReply {
             user_id: user.to_string(),
             setup_url: self.0.setup_url(&link.token),

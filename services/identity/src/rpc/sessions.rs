@@ -7,7 +7,7 @@ use plaza_contracts::proto::identity::{
     ListSessionsReply, ListSessionsRequest, RevokeSessionReply, RevokeSessionRequest,
     Session as SessionMessage,
 };
-use plaza_kernel::{Permission, Scope, UserId};
+use plaza_kernel::{Scope, UserId};
 use tonic::{Request, Response, Status};
 
 use super::Rpc;
@@ -23,10 +23,8 @@ impl sessions_server::Sessions for Rpc {
             let (asker, request) = (Asker::of(&request)?, request.get_ref());
             let user = id("user_id", &request.user_id)?;
             let page = page(request.limit, &request.cursor)?;
-            let scope = self
-                .scope_for::<ViewUsers>(asker, &request.tenant_id, user)
-                .await?;
-            let page = self.0.sessions(scope, user, page).await?;
+            let scope = self.scope_for(asker, &request.tenant_id, user).await?;
+            let page = self.0.sessions(scope, user, page, 0).await?;
             Ok(ListSessionsReply {
                 sessions: page.items.into_iter().map(message).collect(),
                 next_cursor: page.next_cursor.unwrap_or_default(),
@@ -43,10 +41,14 @@ impl sessions_server::Sessions for Rpc {
             let (asker, request) = (Asker::of(&request)?, request.get_ref());
             let user = id("user_id", &request.user_id)?;
             let session = id("session_id", &request.session_id)?;
-            let scope = self
-                .scope_for::<UpdateUsers>(asker, &request.tenant_id, user)
-                .await?;
-            self.0.revoke(scope, user, session).await?;
+            if request.tenant_id.is_empty() || asker.is(user) {
+                let scope = self.own_scope(&asker, &request.tenant_id)?;
+                self.0.revoke(scope, user, session).await?;
+            } else {
+                let tenant = asker.tenant(&request.tenant_id)?;
+                let right = self.right::<UpdateUsers>(asker, tenant).await?;
+                self.0.revoke_of_member(&right, user, session).await?;
+            }
             Ok(RevokeSessionReply {})
         };
         reply(revoke.await)
@@ -54,22 +56,24 @@ impl sessions_server::Sessions for Rpc {
 }
 
 impl Rpc {
-    /// Where the sessions of this user lie, if whoever asks may do `P` with them. One's own are everybody's business.
-    async fn scope_for<P: Permission>(
-        &self,
-        asker: Asker,
-        tenant: &str,
-        user: UserId,
-    ) -> Result<Scope, Refusal> {
+    /// Where the sessions of this user lie, if whoever asks may see them. One's own are everybody's business.
+    async fn scope_for(&self, asker: Asker, tenant: &str, user: UserId) -> Result<Scope, Refusal> {
+        let scope = self.own_scope(&asker, tenant)?;
+        if let Scope::Tenant(tenant) = scope
+            && !asker.is(user)
+        {
+            self.right::<ViewUsers>(asker, tenant).await?;
+        }
+        Ok(scope)
+    }
+
+    /// A tenant of whoever asks; the platform for who runs it.
+    fn own_scope(&self, asker: &Asker, tenant: &str) -> Result<Scope, Refusal> {
         if tenant.is_empty() {
             asker.runs_platform()?;
             return Ok(Scope::Platform);
         }
-        let tenant = asker.tenant(tenant)?;
-        if !asker.is(user) {
-            self.right::<P>(asker, tenant).await?;
-        }
-        Ok(Scope::Tenant(tenant))
+        Ok(Scope::Tenant(asker.tenant(tenant)?))
     }
 }
 

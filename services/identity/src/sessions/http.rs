@@ -1,4 +1,4 @@
-//! Login, refresh, logout, me, and the key set.
+//! Login, refresh, logout, and the key set.
 
 use axum::Extension;
 use axum::extract::State;
@@ -11,8 +11,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Login, Me, TokenPair};
+use super::{Login, TokenPair};
 use crate::Identity;
+use crate::origin::Origin;
 
 /// What a person says to come in.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -65,12 +66,15 @@ const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 
 /// Log in.
 ///
-/// 409 `TENANT_REQUIRED` when the account belongs to several tenants and none is named.
+/// 409 `TENANT_REQUIRED` when the account belongs to several tenants and none is named; 403 `EMAIL_NOT_VERIFIED` where people
+/// who registered have to prove their address first; 429 after several wrong passwords from one network, or very many from
+/// everywhere: a new password by mail (`forgot-password`) lets its holder in again.
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "auth", operation_id = "login", request_body = LoginBody,
     responses((status = 200, body = TokensView), ApiErrors))]
 pub(crate) async fn login(
     State(identity): State<Identity>,
     host: Option<Extension<HostTenant>>,
+    origin: Origin,
     Json(body): Json<LoginBody>,
 ) -> Result<impl IntoResponse, ApiError> {
     let email: Email = body.email.parse()?;
@@ -81,6 +85,7 @@ pub(crate) async fn login(
             email,
             password: body.password,
             tenant,
+            origin,
         })
         .await?;
     Ok((NO_STORE, Json(TokensView::from(pair))))
@@ -93,9 +98,12 @@ pub(crate) async fn login(
     responses((status = 200, body = TokensView), ApiErrors))]
 pub(crate) async fn refresh(
     State(identity): State<Identity>,
+    host: Option<Extension<HostTenant>>,
     Json(body): Json<RefreshBody>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let pair = identity.refresh(body.refresh_token.expose_secret()).await?;
+    let host = host.map(|Extension(host)| host.tenant_id);
+    let token = body.refresh_token.expose_secret();
+    let pair = identity.refresh(token, host).await?;
     Ok((NO_STORE, Json(TokensView::from(pair))))
 }
 
@@ -110,19 +118,9 @@ pub(crate) async fn logout(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Who am I?
-#[utoipa::path(get, path = "/api/v1/auth/me", tag = "auth", operation_id = "me",
-    responses((status = 200, body = Me), ApiErrors))]
-pub(crate) async fn me(
-    State(identity): State<Identity>,
-    granted: Granted<Authenticated>,
-) -> Result<Json<Me>, ApiError> {
-    Ok(Json(identity.me(granted.caller()).await?))
-}
-
 /// The public keys of access tokens, as a JSON Web Key Set (RFC 7517).
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "auth", operation_id = "jwks",
-    responses((status = 200, description = "A JSON Web Key Set", content_type = "application/json", body = String), ApiErrors))]
+    responses((status = 200, description = "A JSON Web Key Set", content_type = "application/json", body = serde_json::Value), ApiErrors))]
 pub(crate) async fn jwks(State(identity): State<Identity>) -> Result<impl IntoResponse, ApiError> {
     let headers = [
         (header::CONTENT_TYPE, "application/json"),

@@ -27,9 +27,10 @@ impl Identity {
         scope: Scope,
         user: UserId,
         page: PageQuery,
+        skip: i64,
     ) -> Result<Page<Session>, DatabaseError> {
         let after = page.cursor.map(Cursor::last_seen);
-        let question = (user, after, self.clock().now(), page.limit.and_one());
+        let question = (user, after, self.clock().now(), page.limit.and_one(), skip);
         let found = scoped::read(self.database(), scope, Statements::of(scope).list, question).await?;
         Ok(Page::from_found(found, page.limit, |session| session.session_id).map(Session::from))
     }

@@ -5,7 +5,7 @@ use plaza_kernel::{Caller, Failure, Kind, SessionId, TenantId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::store::Statements;
+use super::store::{Person, Statements};
 use crate::Identity;
 use crate::scoped;
 
@@ -25,6 +25,16 @@ pub struct Me {
     pub tenant_id: Option<TenantId>,
     /// The session of the access token.
     pub session_id: SessionId,
+    /// Somebody has shown to read the address's mail, or the platform vouches for it.
+    pub email_verified: bool,
+    /// A language tag (RFC 5646), if one was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// A name of the time zone database, if one was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    /// Rises with every change.
+    pub version: i64,
 }
 
 /// The caller cannot be shown.
@@ -60,13 +70,23 @@ impl Identity {
         let person = Statements::of(caller.scope()).person;
         let found = scoped::read(self.database(), caller.scope(), person, (caller.subject,)).await?;
         let person = found.into_iter().next().ok_or(MeError::Ended)?;
-        Ok(Me {
+        Ok(Me::of(person, caller))
+    }
+}
+
+impl Me {
+    pub(super) fn of(person: Person, caller: &Caller) -> Self {
+        Self {
             user_id: person.user_id,
             email: person.email,
             name: person.name,
             role: person.role,
             tenant_id: caller.tenant(),
             session_id: caller.session,
-        })
+            email_verified: person.email_verified,
+            locale: person.locale,
+            timezone: person.timezone,
+            version: person.version,
+        }
     }
 }

@@ -6,15 +6,16 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use plaza_database::DatabaseError;
-use plaza_kernel::{Failure, Kind, Scope, SessionId, SystemRole, UserId};
+use plaza_kernel::{Failure, Kind, Limits, Scope, SessionId, SystemRole, TenantId, UserId};
 use plaza_rpc::RpcError;
+use plaza_throttle::Throttled;
 
 use super::store::{Presented, Statements};
 use super::{Speaker, TokenPair};
 use crate::Identity;
 use crate::keys::KeysError;
 use crate::opaque::OpaqueToken;
-use crate::scoped::ScopedTx;
+use crate::scoped::{self, ScopedTx};
 
 /// A refresh was refused.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,9 @@ pub enum RefreshError {
     /// The tenant is suspended or being deleted.
     #[error("the tenant is suspended")]
     TenantSuspended,
+    /// Too often.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     /// The database failed.
     #[error("the refresh could not be stored")]
     Database(#[from] DatabaseError),
@@ -44,6 +48,7 @@ impl Failure for RefreshError {
         match self {
             Self::Invalid | Self::Reused => Kind::Unauthenticated,
             Self::TenantSuspended => Kind::Forbidden,
+            Self::Throttled(error) => error.kind(),
             Self::Database(error) => error.kind(),
             Self::Tenancy(error) => error.kind(),
             Self::Keys(error) => error.kind(),
@@ -55,9 +60,27 @@ impl Failure for RefreshError {
             Self::Invalid => "INVALID_REFRESH_TOKEN",
             Self::Reused => "REFRESH_REUSED",
             Self::TenantSuspended => "TENANT_SUSPENDED",
+            Self::Throttled(error) => error.code(),
             Self::Database(error) => error.code(),
             Self::Tenancy(error) => error.code(),
             Self::Keys(error) => error.code(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Invalid | Self::Reused | Self::TenantSuspended => None,
+            Self::Throttled(error) => error.retry_after(),
+            Self::Database(error) => error.retry_after(),
+            Self::Tenancy(error) => error.retry_after(),
+            Self::Keys(error) => error.retry_after(),
+        }
+    }
+
+    fn limits(&self) -> Option<Limits> {
+        match self {
+            Self::Throttled(error) => error.limits(),
+            _ => None,
         }
     }
 }
@@ -85,9 +108,17 @@ impl Presented {
 }
 
 impl Identity {
-    /// Rotates a refresh token.
-    pub(crate) async fn refresh(&self, text: &str) -> Result<TokenPair, RefreshError> {
+    /// Rotates a refresh token. On a tenant's host only that tenant's are good.
+    pub(crate) async fn refresh(
+        &self,
+        text: &str,
+        host: Option<TenantId>,
+    ) -> Result<TokenPair, RefreshError> {
         let token = OpaqueToken::parse(text).ok_or(RefreshError::Invalid)?;
+        if host.is_some() && host != token.scope().tenant() {
+            return Err(RefreshError::Invalid);
+        }
+        self.throttle_session_of(&token).await?;
         self.check_tenant_of(&token).await?;
         let keys = self.keys().open().await?;
         let next = token.successor(keys.server());
@@ -104,6 +135,13 @@ impl Identity {
             },
             &next,
         )?)
+    }
+
+    async fn throttle_session_of(&self, token: &OpaqueToken) -> Result<(), RefreshError> {
+        let session_of = Statements::of(token.scope()).session_of;
+        let found = scoped::read(self.database(), token.scope(), session_of, (token.hash(),)).await?;
+        let (session,) = found.into_iter().next().ok_or(RefreshError::Invalid)?;
+        Ok(self.throttling().refresh(session).await?)
     }
 
     async fn check_tenant_of(&self, token: &OpaqueToken) -> Result<(), RefreshError> {

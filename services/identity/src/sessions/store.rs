@@ -4,7 +4,7 @@
 //! nothing but the tables' names. Which tenant is meant is the transaction's business (see the migration).
 
 use chrono::{DateTime, Utc};
-use plaza_database::Query;
+use plaza_database::{DatabaseError, Query, TenantTx};
 use plaza_kernel::{Scope, SessionId, UserId};
 use uuid::Uuid;
 
@@ -37,6 +37,10 @@ plaza_database::row! {
         pub(super) email: String,
         pub(super) name: String,
         pub(super) role: String,
+        pub(super) email_verified: bool,
+        pub(super) locale: Option<String>,
+        pub(super) timezone: Option<String>,
+        pub(super) version: i64,
     }
 }
 
@@ -56,8 +60,9 @@ type Hash = Vec<u8>;
 
 /// The statements of one kind of session.
 pub(super) struct Statements {
-    /// Session id, user, epoch, now, absolute expiry.
-    pub(super) start: &'static Query<(SessionId, UserId, i32, Time, Time), ()>,
+    /// Session id, user, epoch, now, absolute expiry: the role of the member, who is held until the transaction ends; none, and
+    /// no session, if there is no active one.
+    pub(super) start: &'static Query<(SessionId, UserId, i32, Time, Time), (String,)>,
     /// Hash, session, now, expiry: the first token of a family.
     pub(super) add_first: &'static Query<(Hash, SessionId, Time, Time), ()>,
     /// Hash, the successor's hash, now, the successor's expiry. One winner: whoever comes second finds `used_at` set.
@@ -68,13 +73,30 @@ pub(super) struct Statements {
     pub(super) revoke: &'static Query<(SessionId, Time, String), ()>,
     /// Session, user, now: the role, if the session stands.
     pub(super) standing: &'static Query<(SessionId, UserId, Time), (String,)>,
-    /// Session, user, now, why: one that has ended already stays as it is.
-    pub(super) revoke_of: &'static Query<(SessionId, UserId, Time, String), ()>,
-    /// User, the session to begin after, now, how many: those that stand and can still be refreshed.
-    pub(super) list: &'static Query<(UserId, Option<Uuid>, Time, i64), Listed>,
+    /// Session, user, now, why: whether it ends by this; one that has ended already stays as it is. None if there is none.
+    pub(super) revoke_of: &'static Query<(SessionId, UserId, Time, String), (bool,)>,
+    /// User, the session to begin after, now, how many, leaving out how many: those that stand and can still be refreshed.
+    pub(super) list: &'static Query<(UserId, Option<Uuid>, Time, i64, i64), Listed>,
     /// The caller.
     pub(super) person: &'static Query<(UserId,), Person>,
+    /// User, name, locale, time zone, the version that is meant, now: none if there is no such person in this version. What is
+    /// none stays as it is; an empty locale or time zone takes away what was said.
+    pub(super) change_person: &'static Query<Change, (UserId,)>,
+    /// Hash: the session of a refresh token, used or not.
+    pub(super) session_of: &'static Query<(Hash,), (SessionId,)>,
+    /// Session, the epoch in which it goes on.
+    pub(super) go_on: &'static Query<(SessionId, i32), ()>,
 }
+
+/// User, name, locale, time zone, version, now.
+pub(super) type Change = (
+    UserId,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<i64>,
+    Time,
+);
 
 impl Statements {
     /// Those of a scope.
@@ -90,13 +112,18 @@ macro_rules! statements_of {
     ($module:ident, $sessions:literal, $tokens:literal, $members:literal) => {
         mod $module {
             use super::{
-                Hash, Listed, Person, Presented, Rotated, SessionId, Statements, Time, UserId, Uuid,
+                Change, Hash, Listed, Person, Presented, Rotated, SessionId, Statements, Time, UserId, Uuid,
             };
 
             plaza_database::statements! {
-                static START: (SessionId, UserId, i32, Time, Time) => () = concat!(
-                    "INSERT INTO ", $sessions, " (id, user_id, epoch, created_at, absolute_expires_at)
-                     VALUES ($1, $2, $3, $4, $5)"
+                static START: (SessionId, UserId, i32, Time, Time) => (String,) = concat!(
+                    "WITH member AS (
+                         SELECT m.role FROM ", $members, " AS m WHERE m.user_id = $2::uuid AND m.status = 'active' FOR SHARE
+                     ), started AS (
+                         INSERT INTO ", $sessions, " (id, user_id, epoch, created_at, absolute_expires_at)
+                         SELECT $1::uuid, $2::uuid, $3::integer, $4::timestamptz, $5::timestamptz FROM member
+                     )
+                     SELECT role FROM member"
                 );
 
                 static ADD_FIRST: (Hash, SessionId, Time, Time) => () = concat!(
@@ -145,13 +172,17 @@ macro_rules! statements_of {
                       WHERE id = $1 AND revoked_at IS NULL"
                 );
 
-                static REVOKE_OF: (SessionId, UserId, Time, String) => () = concat!(
-                    "UPDATE ", $sessions, " SET revoked_at = coalesce(revoked_at, $3),
-                            revoked_because = coalesce(revoked_because, $4)
-                      WHERE id = $1 AND user_id = $2"
+                static REVOKE_OF: (SessionId, UserId, Time, String) => (bool,) = concat!(
+                    "WITH found AS (
+                         SELECT id, revoked_at IS NULL AS stood FROM ", $sessions, " WHERE id = $1 AND user_id = $2 FOR UPDATE
+                     ), ended AS (
+                         UPDATE ", $sessions, " AS s SET revoked_at = $3, revoked_because = $4
+                           FROM found WHERE s.id = found.id AND found.stood
+                     )
+                     SELECT stood FROM found"
                 );
 
-                static LIST: (UserId, Option<Uuid>, Time, i64) => Listed = concat!(
+                static LIST: (UserId, Option<Uuid>, Time, i64, i64) => Listed = concat!(
                     "SELECT s.id AS session_id, s.user_id, s.created_at, t.created_at AS refreshed_at,
                             s.absolute_expires_at AS expires_at
                        FROM ", $sessions, " AS s
@@ -163,7 +194,7 @@ macro_rules! statements_of {
                         AND u.status = 'active' AND u.epoch = s.epoch AND m.status = 'active'
                         AND t.used_at IS NULL AND t.expires_at > $3
                       ORDER BY s.id
-                      LIMIT $4"
+                      LIMIT $4 OFFSET $5"
                 );
 
                 static STANDING: (SessionId, UserId, Time) => (String,) = concat!(
@@ -177,11 +208,26 @@ macro_rules! statements_of {
                 );
 
                 static PERSON: (UserId,) => Person = concat!(
-                    "SELECT u.id AS user_id, u.email, m.name, m.role
+                    "SELECT u.id AS user_id, u.email, m.name, m.role,
+                            (u.email_verified_at IS NOT NULL OR u.verified_at IS NOT NULL) AS email_verified,
+                            m.locale, m.timezone, m.version
                        FROM ", $members, " AS m
                        JOIN identity.users AS u ON u.id = m.user_id
                       WHERE m.user_id = $1 AND m.status = 'active' AND u.status = 'active'"
                 );
+
+                static CHANGE_PERSON: Change => (UserId,) = concat!(
+                    "UPDATE ", $members, " SET name = coalesce($2, name),
+                            locale = nullif(coalesce($3, locale), ''), timezone = nullif(coalesce($4, timezone), ''),
+                            version = version + 1, updated_at = $6
+                      WHERE user_id = $1 AND status = 'active' AND ($5::bigint IS NULL OR version = $5)
+                  RETURNING user_id"
+                );
+
+                static SESSION_OF: (Hash,) => (SessionId,) =
+                    concat!("SELECT session_id FROM ", $tokens, " WHERE hash = $1");
+
+                static GO_ON: (SessionId, i32) => () = concat!("UPDATE ", $sessions, " SET epoch = $2 WHERE id = $1");
             }
 
             pub(super) static ALL: Statements = Statements {
@@ -194,6 +240,9 @@ macro_rules! statements_of {
                 list: &LIST,
                 standing: &STANDING,
                 person: &PERSON,
+                change_person: &CHANGE_PERSON,
+                session_of: &SESSION_OF,
+                go_on: &GO_ON,
             };
         }
     };
@@ -211,3 +260,28 @@ statements_of!(
     "identity.platform_refresh_tokens",
     "identity.platform_admins"
 );
+
+plaza_database::statements! {
+    static END_ALL: (UserId, String, Time) => () =
+        "UPDATE identity.sessions SET revoked_at = $3, revoked_because = $2 WHERE user_id = $1 AND revoked_at IS NULL";
+
+    static END_TENANT: (String, Time) => () =
+        "UPDATE identity.sessions SET revoked_at = $2, revoked_because = $1 WHERE revoked_at IS NULL";
+}
+
+/// Ends every session that there is in this tenant.
+pub(crate) async fn end_tenant(tx: &TenantTx, because: &'static str, now: Time) -> Result<(), DatabaseError> {
+    tx.execute(&END_TENANT, (because.to_owned(), now)).await.map(drop)
+}
+
+/// Ends every session that a user has in this tenant.
+pub(crate) async fn end_all(
+    tx: &TenantTx,
+    user: UserId,
+    because: &'static str,
+    now: Time,
+) -> Result<(), DatabaseError> {
+    tx.execute(&END_ALL, (user, because.to_owned(), now))
+        .await
+        .map(drop)
+}

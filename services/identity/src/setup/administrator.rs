@@ -5,9 +5,9 @@ use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::{SetUp, Setup, SetupError, store};
-use crate::Identity;
 use crate::opaque::OpaqueToken;
 use crate::users::store as users;
+use crate::{Identity, audit};
 
 impl Identity {
     /// The token of the link that makes the platform's administrator: the same each time until it is used, and none
@@ -50,6 +50,7 @@ impl Identity {
         users::add_hash(&tx, user_id, phc, now).await?;
         users::verify(&tx, user_id, now).await?;
         users::add_admin(&tx, user_id, now).await?;
+        audit::by_themselves(&tx, self.clock(), &audit::ADMINISTRATOR, user_id).await?;
         tx.commit().await?;
         tracing::info!(user = %user_id, "platform administrator made");
         Ok(SetUp {

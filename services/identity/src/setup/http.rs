@@ -1,14 +1,15 @@
 //! The page that a link opens, and what the page sends.
 
 use axum::extract::State;
-use axum::response::{Html, IntoResponse};
+use axum::response::IntoResponse;
 use plaza_web::{ApiError, ApiErrors, Json};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{SetUp, Setup, page};
-use crate::Identity;
+use super::{SetUp, Setup};
+use crate::origin::Origin;
+use crate::{Identity, pages};
 
 /// What the holder of a link says.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -27,11 +28,13 @@ pub(crate) struct SetupBody {
 /// Use a setup link.
 ///
 /// Makes the platform's administrator, or sets the first password of a tenant's owner or of an invited user. A link
-/// is good once: 400 `SETUP_LINK_INVALID` after that.
+/// is good once: 400 `SETUP_LINK_INVALID` after that. The password of an account that has one is compared as at a login, and as
+/// often at most: 401 `INVALID_CREDENTIALS`, and 429 after several wrong ones.
 #[utoipa::path(post, path = "/api/v1/auth/setup", tag = "auth", operation_id = "setup", request_body = SetupBody,
     responses((status = 200, body = SetUp), ApiErrors))]
 pub(crate) async fn setup(
     State(identity): State<Identity>,
+    origin: Origin,
     Json(body): Json<SetupBody>,
 ) -> Result<Json<SetUp>, ApiError> {
     let token = body.token.expose_secret().to_owned();
@@ -39,6 +42,7 @@ pub(crate) async fn setup(
         token,
         email: body.email.parse()?,
         password: body.password,
+        origin,
     };
     Ok(Json(identity.set_up(setup).await?))
 }
@@ -48,5 +52,5 @@ pub(crate) async fn setup(
     params(("token" = Option<String>, Query, description = "Read by the page itself")),
     responses((status = 200, description = "A page that asks for e-mail and password", content_type = "text/html", body = String)))]
 pub(crate) async fn setup_page() -> impl IntoResponse {
-    (page::headers(), Html(page::html()))
+    pages::SETUP.show()
 }

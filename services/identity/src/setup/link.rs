@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use plaza_database::{DatabaseError, TenantTx};
-use plaza_kernel::{Scope, UserId};
+use plaza_kernel::{TenantId, UserId};
 use secrecy::SecretString;
+use uuid::Uuid;
 
 use super::store;
 use crate::Identity;
+use crate::keys::OpenKeys;
 use crate::opaque::OpaqueToken;
 
 /// What a link is for.
@@ -28,11 +30,33 @@ impl Purpose {
     }
 }
 
-/// A link that was just made: the only time its token is known.
+/// A link. Its token follows from its id and the server's key: what is stored is the token's hash.
 #[derive(Debug)]
 pub(crate) struct Link {
+    pub(crate) id: Uuid,
     pub(crate) token: SecretString,
     pub(crate) expires_at: DateTime<Utc>,
+}
+
+impl Link {
+    /// The link that has this id.
+    pub(crate) fn again(
+        keys: &OpenKeys,
+        tenant: TenantId,
+        purpose: Purpose,
+        id: Uuid,
+        expires_at: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            id,
+            token: token(keys, tenant, purpose, id).text(),
+            expires_at,
+        }
+    }
+}
+
+fn token(keys: &OpenKeys, tenant: TenantId, purpose: Purpose, id: Uuid) -> OpaqueToken {
+    OpaqueToken::derived(tenant.into(), keys.server(), purpose.as_str(), id.as_bytes())
 }
 
 impl Identity {
@@ -40,6 +64,7 @@ impl Identity {
     pub(crate) async fn issue_link(
         &self,
         tx: &TenantTx,
+        keys: &OpenKeys,
         user: UserId,
         purpose: Purpose,
     ) -> Result<Link, DatabaseError> {
@@ -47,24 +72,16 @@ impl Identity {
             Purpose::Owner => self.config().owner_link_hours,
             Purpose::Invite => self.config().invite_hours,
         };
-        let (now, token) = (
-            self.clock().now(),
-            OpaqueToken::random(Scope::Tenant(tx.tenant())),
-        );
-        let expires_at = now + TimeDelta::hours(hours.into());
-        store::replace_link(
-            tx,
-            self.clock().uuid(),
-            user,
+        let (now, id) = (self.clock().now(), self.clock().uuid());
+        let link = Link::again(
+            keys,
+            tx.tenant(),
             purpose,
-            token.hash(),
-            now,
-            expires_at,
-        )
-        .await?;
-        Ok(Link {
-            token: token.text(),
-            expires_at,
-        })
+            id,
+            now + TimeDelta::hours(hours.into()),
+        );
+        let hash = token(keys, tx.tenant(), purpose, id).hash();
+        store::replace_link(tx, id, user, purpose, hash, now, link.expires_at).await?;
+        Ok(link)
     }
 }

@@ -5,13 +5,15 @@
 //! which vouches for the address: it replaces the password of an account that somebody else may have made.
 
 use plaza_kernel::{SystemRole, TenantId};
+use secrecy::SecretString;
 
 use super::store::LinkHolder;
 use super::{Purpose, SetUp, Setup, SetupError, store};
-use crate::Identity;
 use crate::opaque::OpaqueToken;
 use crate::passwords::Verdict;
+use crate::throttling::Guess;
 use crate::users::store as users;
+use crate::{Identity, audit};
 
 /// What using the link does to the account's password.
 enum Password {
@@ -30,12 +32,13 @@ impl Identity {
         token: &OpaqueToken,
         setup: Setup,
     ) -> Result<SetUp, SetupError> {
-        let holder = store::link_holder(self.database(), tenant, token.hash(), self.clock().now()).await?;
+        let (now, client) = (self.clock().now(), setup.origin.client_bytes());
+        let holder = store::link_holder(self.database(), tenant, token.hash(), client, now).await?;
         let holder = holder.ok_or(SetupError::InvalidLink)?;
         if holder.email_norm != setup.email.normal() {
             return Err(SetupError::OtherEmail);
         }
-        let password = self.password_of(&holder, &setup).await?;
+        let password = self.password_of(tenant, token, &holder, &setup).await?;
         self.use_link(tenant, token, &holder, password).await?;
         let role = if holder.role == "owner" {
             SystemRole::Owner
@@ -50,7 +53,13 @@ impl Identity {
         })
     }
 
-    async fn password_of(&self, holder: &LinkHolder, setup: &Setup) -> Result<Password, SetupError> {
+    async fn password_of(
+        &self,
+        tenant: TenantId,
+        token: &OpaqueToken,
+        holder: &LinkHolder,
+        setup: &Setup,
+    ) -> Result<Password, SetupError> {
         let vouched = holder.purpose == Purpose::Owner.as_str() && !holder.verified;
         if vouched || holder.phc.is_none() {
             let phc = self
@@ -63,14 +72,32 @@ impl Identity {
                 Password::First(phc)
             });
         }
-        match self
-            .passwords()
-            .compare(&setup.password, holder.phc.clone())
-            .await?
-        {
-            Verdict::Right { .. } => Ok(Password::Known),
-            Verdict::Wrong => Err(SetupError::WrongPassword),
+        let hash = token.hash();
+        let guess = Guess {
+            email: &holder.email_norm,
+            tenant: Some(tenant),
+            origin: setup.origin,
+            familiar: holder.familiar,
+            link: Some(&hash),
+        };
+        self.compare_present(holder, &setup.password, &guess).await
+    }
+
+    /// Whoever may invite gets a link for any account there is: it must be no way to try passwords that the login does not have.
+    async fn compare_present(
+        &self,
+        holder: &LinkHolder,
+        password: &SecretString,
+        guess: &Guess<'_>,
+    ) -> Result<Password, SetupError> {
+        self.throttling().login(guess).await?;
+        let verdict = self.passwords().compare(password, holder.phc.clone()).await?;
+        if verdict == Verdict::Wrong {
+            self.tell_refused(&audit::LINK_USED, Some(holder.user_id)).await?;
+            return Err(SetupError::WrongPassword);
         }
+        self.throttling().forgive(guess).await;
+        Ok(Password::Known)
     }
 
     async fn use_link(
@@ -108,6 +135,7 @@ impl Identity {
             return Err(SetupError::WrongPassword);
         }
         users::accept(&tx, user).await?;
+        audit::by_themselves(&tx, self.clock(), &audit::LINK_USED, user).await?;
         Ok(tx.commit().await?)
     }
 }

@@ -5,7 +5,8 @@ use plaza_database::DatabaseError;
 use plaza_kernel::{Failure, Kind, TenantId};
 
 use super::{Link, Purpose, store};
-use crate::Identity;
+use crate::keys::KeysError;
+use crate::{Identity, audit};
 
 /// There is no link for the owner.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,9 @@ pub enum OwnerLinkError {
     /// The owner has a password.
     #[error("the owner has set a password already")]
     AlreadySet,
+    /// The keys cannot be had.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// The database failed.
     #[error("the link could not be stored")]
     Database(#[from] DatabaseError),
@@ -25,6 +29,7 @@ impl Failure for OwnerLinkError {
     fn kind(&self) -> Kind {
         match self {
             Self::Pending | Self::AlreadySet => Kind::Conflict,
+            Self::Keys(error) => error.kind(),
             Self::Database(error) => error.kind(),
         }
     }
@@ -33,6 +38,7 @@ impl Failure for OwnerLinkError {
         match self {
             Self::Pending => "OWNER_PENDING",
             Self::AlreadySet => "OWNER_ALREADY_SET",
+            Self::Keys(error) => error.code(),
             Self::Database(error) => error.code(),
         }
     }
@@ -45,12 +51,14 @@ impl Identity {
         _right: &PlatformRight,
         tenant: TenantId,
     ) -> Result<Link, OwnerLinkError> {
+        let keys = self.keys().open().await?;
         let tx = self.database().begin(tenant);
         let owner = store::lock_owner(&tx).await?.ok_or(OwnerLinkError::Pending)?;
         if owner.active {
             return Err(OwnerLinkError::AlreadySet);
         }
-        let link = self.issue_link(&tx, owner.user_id, Purpose::Owner).await?;
+        let link = self.issue_link(&tx, &keys, owner.user_id, Purpose::Owner).await?;
+        plaza_audit::done(&tx, self.clock(), &audit::OWNER_LINK, owner.user_id).await?;
         tx.commit().await?;
         Ok(link)
     }

@@ -17,6 +17,8 @@ plaza_database::row! {
         pub(super) purpose: String,
         pub(super) verified: bool,
         pub(super) phc: Option<String>,
+        /// The right password came from this client lately.
+        pub(super) familiar: bool,
     }
 }
 
@@ -48,9 +50,11 @@ plaza_database::statements! {
     static CONSUME_SETUP: (Vec<u8>, DateTime<Utc>) => () =
         "UPDATE identity.platform_setup SET consumed_at = $2 WHERE token_hash = $1 AND consumed_at IS NULL";
 
-    static LINK_HOLDER: (Vec<u8>, DateTime<Utc>) => LinkHolder =
+    static LINK_HOLDER: (Vec<u8>, DateTime<Utc>, Option<Vec<u8>>) => LinkHolder =
         "SELECT m.user_id, u.email, u.email_norm, m.role, t.purpose,
-                u.verified_at IS NOT NULL AS verified, c.phc
+                u.verified_at IS NOT NULL AS verified, c.phc,
+                EXISTS (SELECT FROM identity.known_devices AS d
+                         WHERE d.user_id = u.id AND d.client = $3) AS familiar
            FROM identity.one_time_tokens AS t
            JOIN identity.memberships AS m ON m.tenant_id = t.tenant_id AND m.user_id = t.user_id
            JOIN identity.users AS u ON u.id = t.user_id
@@ -109,15 +113,16 @@ pub(super) async fn consume_setup(
     Ok(tx.execute(&CONSUME_SETUP, (hash, now)).await? == 1)
 }
 
-/// For whom a live link is.
+/// For whom a live link is, as this client uses it.
 pub(super) async fn link_holder(
     database: &Database,
     tenant: TenantId,
     hash: Vec<u8>,
+    client: Option<Vec<u8>>,
     now: DateTime<Utc>,
 ) -> Result<Option<LinkHolder>, DatabaseError> {
     Ok(database
-        .read(tenant, &LINK_HOLDER, (hash, now))
+        .read(tenant, &LINK_HOLDER, (hash, now, client))
         .await?
         .into_iter()
         .next())

@@ -1,21 +1,28 @@
 //! Register, and the users of a tenant.
 
+pub(crate) mod create;
+pub(crate) mod internal;
+
 use axum::Extension;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use chrono::{DateTime, Utc};
-use http::{StatusCode, header};
+use http::StatusCode;
 use plaza_contracts::edge::HostTenant;
 use plaza_contracts::email::Email;
-use plaza_contracts::permissions::{CreateUsers, ViewUsers};
+use plaza_contracts::permissions::{DeleteUsers, UpdateUsers, ViewUsers};
 use plaza_kernel::{Cursor, Kind, Limit, Page, PageQuery, UserId};
-use plaza_web::{ApiError, ApiErrors, Granted, Json, May, Path, Query};
-use secrecy::{ExposeSecret, SecretString};
+use plaza_web::{
+    ApiError, ApiErrors, Granted, IfMatch, IfMatchParams, Json, May, Path, PreconditionErrors, Query,
+    Version, etag,
+};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Invitation, Invite, Member, PersonName, Registration};
+use super::{Admission, CoarseRole, Member, MemberChange, PersonName, Registration};
 use crate::Identity;
+use crate::origin::Origin;
 
 /// What a stranger says.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -39,14 +46,21 @@ pub(crate) struct Accepted {
     status: &'static str,
 }
 
+impl Accepted {
+    pub(crate) const fn new() -> Self {
+        Self { status: "accepted" }
+    }
+}
+
 /// Make an account.
 ///
-/// Answers alike whether the address is known or not; an account that exists is not changed.
+/// Answers alike whether the address is known or not; an account that exists is not changed. A mail asks to prove the address.
 #[utoipa::path(post, path = "/api/v1/auth/register", tag = "auth", operation_id = "register",
     request_body = RegisterBody, responses((status = 202, body = Accepted), ApiErrors))]
 pub(crate) async fn register(
     State(identity): State<Identity>,
     host: Option<Extension<HostTenant>>,
+    origin: Origin,
     Json(body): Json<RegisterBody>,
 ) -> Result<(StatusCode, Json<Accepted>), ApiError> {
     let email: Email = body.email.parse()?;
@@ -59,9 +73,10 @@ pub(crate) async fn register(
             password: body.password,
             name,
             tenant,
+            origin,
         })
         .await?;
-    Ok((StatusCode::ACCEPTED, Json(Accepted { status: "accepted" })))
+    Ok((StatusCode::ACCEPTED, Json(Accepted::new())))
 }
 
 /// A user of the tenant.
@@ -79,6 +94,23 @@ pub(crate) struct UserView {
     status: String,
     /// When the membership began.
     created_at: DateTime<Utc>,
+    /// Somebody has shown to read the address's mail, or the platform vouches for it.
+    email_verified: bool,
+    /// A language tag, if they said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locale: Option<String>,
+    /// A name of the time zone database, if they said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timezone: Option<String>,
+    /// Rises with every change; the `ETag` of the user.
+    version: i64,
+}
+
+impl UserView {
+    /// With its version, for who wants to change it.
+    fn answer(member: Member) -> impl IntoResponse {
+        ([etag(Version(member.version))], Json(Self::from(member)))
+    }
 }
 
 impl From<Member> for UserView {
@@ -90,6 +122,10 @@ impl From<Member> for UserView {
             role,
             status,
             created_at,
+            email_verified,
+            locale,
+            timezone,
+            version,
         } = member;
         Self {
             user_id,
@@ -98,6 +134,10 @@ impl From<Member> for UserView {
             role,
             status,
             created_at,
+            email_verified,
+            locale,
+            timezone,
+            version,
         }
     }
 }
@@ -152,82 +192,59 @@ pub(crate) async fn get(
     State(identity): State<Identity>,
     granted: Granted<May<ViewUsers>>,
     Path(id): Path<UserId>,
-) -> Result<Json<UserView>, ApiError> {
-    Ok(Json(identity.member(granted.tenant(), id).await?.into()))
+) -> Result<impl IntoResponse, ApiError> {
+    let member = identity.member(granted.tenant(), id).await?;
+    Ok(UserView::answer(member))
 }
 
-/// Who is asked in.
+/// What is said of a user. What is absent stays as it is.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct InviteBody {
-    /// The address of the account.
-    email: String,
-    /// The name in the tenant.
+pub(crate) struct UpdateUserBody {
+    /// The name in the tenant, at most 200 characters.
     name: Option<String>,
-    /// `member`, the only coarse role that is given here.
-    #[serde(default)]
-    role: InvitedRole,
+    /// Whether the user may come in. Nobody says so of themselves.
+    status: Option<Admission>,
+    /// The coarse role: for owners to say, and of others.
+    role: Option<CoarseRole>,
 }
 
-/// The coarse role of an invited person.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum InvitedRole {
-    /// May do what the tenant's roles grant.
-    #[default]
-    Member,
-}
-
-/// The link that the invited person opens.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct InviteView {
-    /// The account.
-    user_id: UserId,
-    /// What `/api/v1/auth/setup` takes. Shown once.
-    #[schema(value_type = String)]
-    token: String,
-    /// The page that asks for the password. Shown once.
-    setup_url: String,
-    /// Until when the link is good.
-    expires_at: DateTime<Utc>,
-}
-
-/// Ask a person in.
+/// Change a user of the tenant.
 ///
-/// The link is good once. Asking again, before the person has come, makes a new link and ends the old one.
-#[utoipa::path(post, path = "/api/v1/auth/users", tag = "users", operation_id = "create_user",
-    request_body = InviteBody, responses((status = 201, body = InviteView), ApiErrors))]
-pub(crate) async fn create(
+/// Owners are changed by owners: 403 `OWNER_ONLY`; nobody changes their own role or status: 403 `NOT_YOURSELF`; one active owner
+/// stays: 409 `LAST_OWNER`; who was asked in and has not come has neither: 409 `USER_INVITED`.
+#[utoipa::path(put, path = "/api/v1/auth/users/{id}", tag = "users", operation_id = "update_user",
+    params(("id" = UserId, Path), IfMatchParams), request_body = UpdateUserBody,
+    responses((status = 200, body = UserView), ApiErrors, PreconditionErrors))]
+pub(crate) async fn update(
     State(identity): State<Identity>,
-    granted: Granted<May<CreateUsers>>,
-    Json(body): Json<InviteBody>,
+    granted: Granted<May<UpdateUsers>>,
+    Path(id): Path<UserId>,
+    version: IfMatch,
+    Json(body): Json<UpdateUserBody>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let InvitedRole::Member = body.role;
-    let invitation = Invitation {
-        email: body.email.parse()?,
-        name: PersonName::parse(body.name.as_deref())?,
+    let name = body.name.as_deref();
+    let change = MemberChange {
+        name: name.map(|name| PersonName::parse(Some(name))).transpose()?,
+        status: body.status,
+        role: body.role,
     };
-    let Invite { user, link } = identity.invite(&(&granted).into(), invitation).await?;
-    let view = InviteView {
-        user_id: user,
-        setup_url: identity.setup_url(&link.token),
-        token: link.token.expose_secret().to_owned(),
-        expires_at: link.expires_at,
-    };
-    Ok((
-        StatusCode::CREATED,
-        [(header::CACHE_CONTROL, "no-store")],
-        Json(view),
-    ))
+    let member = identity
+        .update_member(&(&granted).into(), id, change, version)
+        .await?;
+    Ok(UserView::answer(member))
 }
 
-impl Identity {
-    /// Where a link leads. Built from the configured origin, never from a request's host.
-    pub(crate) fn setup_url(&self, token: &SecretString) -> String {
-        format!(
-            "{}/setup?token={}",
-            self.config().public_url.trim_end_matches('/'),
-            token.expose_secret()
-        )
-    }
+/// Remove a user from the tenant.
+///
+/// The account is the person's own and stays. 403 and 409 as for changing.
+#[utoipa::path(delete, path = "/api/v1/auth/users/{id}", tag = "users", operation_id = "delete_user",
+    params(("id" = UserId, Path)), responses((status = 204, description = "The user has no access any more"), ApiErrors))]
+pub(crate) async fn delete(
+    State(identity): State<Identity>,
+    granted: Granted<May<DeleteUsers>>,
+    Path(id): Path<UserId>,
+) -> Result<StatusCode, ApiError> {
+    identity.remove_member(&(&granted).into(), id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -7,16 +7,19 @@
 use plaza_contracts::email::Email;
 use plaza_contracts::events::UserRegistered;
 use plaza_database::DatabaseError;
-use plaza_kernel::{Failure, FieldError, Kind, Scope, SystemRole, UserId};
+use plaza_kernel::{Failure, FieldError, Kind, Limits, Scope, SystemRole, UserId};
 use plaza_messaging::outbox;
+use plaza_throttle::Throttled;
 use secrecy::SecretString;
 
 use super::{PersonName, store};
-use crate::Identity;
-use crate::config;
+use crate::config::{self, EmailVerification};
+use crate::mails::Template;
+use crate::origin::Origin;
 use crate::passwords::PasswordError;
 use crate::scoped::ScopedTx;
 use crate::tenants::Wanted;
+use crate::{Identity, audit};
 
 /// What a stranger says.
 #[derive(Debug)]
@@ -25,6 +28,7 @@ pub(crate) struct Registration {
     pub(crate) password: SecretString,
     pub(crate) name: PersonName,
     pub(crate) tenant: Wanted,
+    pub(crate) origin: Origin,
 }
 
 /// A registration was refused.
@@ -39,6 +43,9 @@ pub enum RegisterError {
     /// The tenant is suspended or being deleted.
     #[error("the tenant is suspended")]
     TenantSuspended,
+    /// Too often.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     /// The password was not taken.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -52,6 +59,7 @@ impl Failure for RegisterError {
         match self {
             Self::Closed | Self::TenantSuspended => Kind::Forbidden,
             Self::TenantNotFound => Kind::NotFound,
+            Self::Throttled(error) => error.kind(),
             Self::Password(error) => error.kind(),
             Self::Database(error) => error.kind(),
         }
@@ -62,6 +70,7 @@ impl Failure for RegisterError {
             Self::Closed => "REGISTRATION_CLOSED",
             Self::TenantNotFound => "TENANT_NOT_FOUND",
             Self::TenantSuspended => "TENANT_SUSPENDED",
+            Self::Throttled(error) => error.code(),
             Self::Password(error) => error.code(),
             Self::Database(error) => error.code(),
         }
@@ -71,6 +80,22 @@ impl Failure for RegisterError {
         match self {
             Self::Password(error) => error.fields(),
             _ => Vec::new(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Closed | Self::TenantNotFound | Self::TenantSuspended => None,
+            Self::Throttled(error) => error.retry_after(),
+            Self::Password(error) => error.retry_after(),
+            Self::Database(error) => error.retry_after(),
+        }
+    }
+
+    fn limits(&self) -> Option<Limits> {
+        match self {
+            Self::Throttled(error) => error.limits(),
+            _ => None,
         }
     }
 }
@@ -87,6 +112,7 @@ impl Identity {
             Wanted::Tenant(tenant) if !tenant.open => return Err(RegisterError::TenantSuspended),
             Wanted::Tenant(tenant) => tenant.id.into(),
         };
+        self.throttling().register(registration.origin).await?;
         let phc = self
             .passwords()
             .hash_new(&registration.password, registration.email.normal())
@@ -104,6 +130,9 @@ impl Identity {
         phc: String,
     ) -> Result<(), DatabaseError> {
         let now = self.clock().now();
+        // Of an address that turns out to be proven nobody is asked to prove it again; here it is not known yet.
+        let asks = self.config().verification() != EmailVerification::Off
+            && self.throttling().mail(Template::Verify, &email).await;
         let tx = ScopedTx::begin(self.database(), scope);
         let claimed = store::claim(&tx, UserId::generate(self.clock()), &email, now).await?;
         if claimed.created {
@@ -116,6 +145,7 @@ impl Identity {
                     name: name.into_text(),
                     role,
                     status: "active",
+                    vouched: false,
                 };
                 store::add_member(tx, member, now).await?;
                 let registered = UserRegistered {
@@ -124,7 +154,11 @@ impl Identity {
                     role,
                 };
                 outbox::append(tx, self.clock(), &registered).await?;
+                audit::by_themselves(tx, self.clock(), &audit::USER_REGISTERED, user).await?;
             }
+        }
+        if asks {
+            self.owe_mail(&tx, Template::Verify, email.normal()).await?;
         }
         tx.commit().await
     }

@@ -36,7 +36,10 @@ async fn a_person_is_asked_in_sets_a_password_logs_in_and_refreshes() {
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(invite.setup_url, format!("/setup?token={}", invite.token));
+    assert_eq!(
+        invite.setup_url,
+        format!("https://plaza.example/setup#token={}", invite.token)
+    );
     let until = chrono::DateTime::parse_from_rfc3339(&invite.expires_at).unwrap();
     assert_eq!(until, house.clock.now() + chrono::TimeDelta::hours(72));
     let said = house.said().await;

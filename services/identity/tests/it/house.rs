@@ -1,8 +1,13 @@
 //! Identity mounted alone, with a tenancy that knows what a test tells it.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::body::Body;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::StatusCode;
+use http::{Request, StatusCode};
+use plaza_contracts::edge::ClientAddress;
 use plaza_contracts::events::TenantCreated;
 use plaza_contracts::proto::identity::accounts_client::AccountsClient;
 use plaza_contracts::proto::identity::identity_client::IdentityClient;
@@ -13,16 +18,21 @@ use plaza_contracts::services;
 use plaza_contracts::tokens::AccessClaims;
 use plaza_crypto::KeyRing;
 use plaza_database::Database;
-use plaza_identity::{Identity, IdentityConfig, Registration};
+use plaza_identity::{
+    EmailVerification, Identity, IdentityConfig, PasswordConfig, Rate, Registration, ThrottleConfig,
+};
 use plaza_kernel::{Caller, Clock, Failure, ManualClock, TenantId};
 use plaza_messaging::outbox;
 use plaza_rpc::{Carried, Directory, RpcError, RpcSettings, Transport, carry};
-use plaza_testkit::{Mounted, Permit, Reply, TestDatabase, settle};
+use plaza_testkit::{Mounted, Permit, Reply, TestDatabase, eventually, settle};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tonic::Status;
 
 use crate::stub_access::StubAccess;
+use crate::stub_notification::{StubNotification, Taken};
 use crate::stub_tenancy::Tenants;
 
 pub(crate) const PASSWORD: &str = "violet harbour 7 lanterns";
@@ -37,6 +47,7 @@ pub(crate) struct House {
     pub(crate) directory: Directory,
     pub(crate) ring: KeyRing,
     pub(crate) access: StubAccess,
+    pub(crate) notification: StubNotification,
     tenants: Tenants,
 }
 
@@ -73,13 +84,48 @@ impl Tokens {
     }
 }
 
+/// Everybody may make an account, and nobody has to prove an address.
+pub(crate) fn open_house() -> IdentityConfig {
+    IdentityConfig {
+        registration: Registration::Open,
+        email_verification: Some(EmailVerification::Offered),
+        public_url: "https://plaza.example/".to_owned(),
+        ..IdentityConfig::default()
+    }
+}
+
+/// Nobody is slowed down: for tests of something else.
+pub(crate) fn unhurried() -> ThrottleConfig {
+    let often: Rate = "100000/s".parse().unwrap();
+    ThrottleConfig {
+        loopback_exempt: false,
+        login_per_client: often,
+        login_per_account: often,
+        login_per_tenant: often,
+        login_overall: often,
+        free_failures: 100_000,
+        longest_pause_seconds: 1,
+        register_per_client: often,
+        recovery_per_client: often,
+        recovery_per_mailbox: often,
+        code_per_mailbox: often,
+        password_per_account: often,
+        refresh_per_session: often,
+    }
+}
+
+/// Hashes that cost next to nothing: for tests that make many.
+pub(crate) fn cheap() -> PasswordConfig {
+    PasswordConfig {
+        memory_kib: 8,
+        passes: 1,
+        ..PasswordConfig::default()
+    }
+}
+
 impl House {
     pub(crate) async fn open() -> Self {
-        let config = IdentityConfig {
-            registration: Registration::Open,
-            ..IdentityConfig::default()
-        };
-        Self::with(config).await
+        Self::with(open_house()).await
     }
 
     pub(crate) async fn with(config: IdentityConfig) -> Self {
@@ -88,6 +134,8 @@ impl House {
         let ring = KeyRing::parse(&KeyRing::generate()).unwrap();
         let directory = Directory::new(RpcSettings::default()).acting_as(services::TENANCY);
         let (tenants, access) = (Tenants::default(), StubAccess::default());
+        let notification = StubNotification::default();
+        notification.host(&directory);
         access.host(&directory);
         tenants.host(&directory);
         let identity = Identity::new(
@@ -108,6 +156,7 @@ impl House {
             directory,
             ring,
             access,
+            notification,
             tenants,
         }
     }
@@ -127,9 +176,68 @@ impl House {
         self.mounted.anonymous().post(path, &body).await
     }
 
+    /// The same of a client at this address.
+    pub(crate) async fn post_from(&self, address: &str, path: &str, body: Value) -> Reply {
+        let request = Request::post(path)
+            .header("content-type", "application/json")
+            .extension(ClientAddress(address.parse::<IpAddr>().unwrap()))
+            .body(Body::from(body.to_string()))
+            .unwrap();
+        self.mounted.anonymous().send(request).await
+    }
+
+    /// Lets the worker hand over what is due now; all mails ever taken, oldest first.
+    pub(crate) async fn mails(&self) -> Vec<Taken> {
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        self.identity.start(&tasks, stop.clone());
+        let due = format!(
+            "SELECT count(*) FROM identity.due_mails WHERE due_at <= to_timestamp({})",
+            (self.clock.now() + chrono::TimeDelta::milliseconds(1)).timestamp_micros() as f64 / 1e6
+        );
+        eventually(Duration::from_secs(60), || async { self.count(&due).await == 0 }).await;
+        stop.cancel();
+        tasks.close();
+        tasks.wait().await;
+        self.notification.taken()
+    }
+
+    /// The newest mail of a template.
+    #[track_caller]
+    pub(crate) fn newest(&self, template: &str) -> Taken {
+        let taken = self.notification.taken();
+        let newest = taken.iter().rev().find(|mail| mail.template == template);
+        newest
+            .unwrap_or_else(|| panic!("no {template} in {taken:?}"))
+            .clone()
+    }
+
+    /// The link of a mail to a new password, asked for just now.
+    pub(crate) async fn forgot(&self, email: &str) -> String {
+        self.post("/api/v1/auth/forgot-password", json!({"email": email}))
+            .await
+            .assert_status(StatusCode::ACCEPTED);
+        self.mails().await;
+        self.newest("reset").token()
+    }
+
+    pub(crate) async fn reset(&self, token: &str, password: &str) -> Reply {
+        let body = json!({"token": token, "password": password});
+        self.post("/api/v1/auth/reset-password", body).await
+    }
+
+    pub(crate) async fn log_in_with(&self, email: &str, password: &str) -> Reply {
+        let body = json!({"email": email, "password": password});
+        self.post("/api/v1/auth/login", body).await
+    }
+
     /// A tenant that tenancy knows.
     pub(crate) fn know_tenant(&self, slug: &str, status: &str) -> TenantId {
         self.tenants.know(slug, status)
+    }
+
+    /// A tenant that tenancy knows no more.
+    pub(crate) fn forget_tenant(&self, slug: &str) {
+        self.tenants.forget(slug);
     }
 
     /// A tenant whose owner has been provisioned by the event.
@@ -268,6 +376,27 @@ impl House {
             .unwrap();
         let read = |row: &tokio_postgres::Row| (row.get(0), serde_json::from_str(row.get(1)).unwrap());
         rows.iter().map(read).collect()
+    }
+
+    /// The tables that have this text in some row, as it is or as bytes.
+    pub(crate) async fn tables_that_show(&self, text: &str) -> Vec<String> {
+        let admin = self.database.admin().await;
+        let tables = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'identity'";
+        let bytes: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let mut found = Vec::new();
+        for row in admin.query(tables, &[]).await.unwrap() {
+            let table: String = row.get(0);
+            let rows = format!("SELECT t::text FROM identity.\"{table}\" t");
+            let rows = admin.query(&rows, &[]).await.unwrap();
+            let shows = |row: &tokio_postgres::Row| {
+                let row: String = row.get(0);
+                row.contains(text) || row.contains(&bytes)
+            };
+            if rows.iter().any(shows) {
+                found.push(table);
+            }
+        }
+        found
     }
 
     /// One number from the database.

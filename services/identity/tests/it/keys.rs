@@ -147,7 +147,7 @@ async fn private_keys_are_sealed_and_open_with_their_own_ring_only() {
         .await
         .unwrap()
         .get(0);
-    assert!(sealed.starts_with("v1."), "{sealed}");
+    assert!(sealed.starts_with("v2."), "{sealed}");
     let ring = KeyRing::parse(&KeyRing::generate()).unwrap();
     let config = IdentityConfig::default();
     let stranger = Identity::new(

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::body::Body;
 use futures_util::future::join_all;
 use http::{Request, StatusCode};
@@ -5,10 +7,10 @@ use plaza_contracts::edge::HostTenant;
 use plaza_contracts::services::IDENTITY;
 use plaza_identity::{Identity, IdentityConfig, PasswordConfig};
 use plaza_kernel::SystemRole;
-use plaza_testkit::{Mounted, Permit, Reply, RoundTrips, callers};
+use plaza_testkit::{Mounted, Permit, Reply, RoundTrips, callers, eventually};
 use serde_json::{Value, json};
 
-use crate::house::{House, PASSWORD, Tokens};
+use crate::house::{House, PASSWORD, Tokens, unhurried};
 
 /// A problem without what is different in every answer.
 fn without_id(reply: &Reply) -> Value {
@@ -305,6 +307,7 @@ async fn a_flood_of_logins_is_turned_away_not_queued_without_end() {
             queue: 2,
             ..PasswordConfig::default()
         },
+        throttle: unhurried(),
         ..IdentityConfig::default()
     };
     let house = House::with(config).await;
@@ -333,4 +336,27 @@ async fn strangers_cannot_make_us_hold_long_bodies() {
         let reply = house.post(&path, json!({"password": "x".repeat(15 << 10)})).await;
         reply.assert_failed(StatusCode::UNPROCESSABLE_ENTITY, "INVALID_BODY");
     }
+}
+
+#[tokio::test]
+async fn who_is_disabled_while_they_log_in_has_no_session() {
+    let house = House::open().await;
+    house.tenant_with_owner("acme", "ada@example.org").await;
+    let mut admin = house.database.admin().await;
+    let disabling = admin.transaction().await.unwrap();
+    let disable = "UPDATE identity.memberships SET status = 'disabled'";
+    disabling.execute(disable, &[]).await.unwrap();
+    // As it was before, the membership is found; then the login waits for what becomes of it.
+    let disabled = async {
+        let waiting = "SELECT count(*) FROM pg_stat_activity
+                        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        eventually(Duration::from_secs(20), || async {
+            house.count(waiting).await > 0
+        })
+        .await;
+        disabling.commit().await.unwrap();
+    };
+    let (login, ()) = tokio::join!(house.log_in("ada@example.org"), disabled);
+    login.assert_failed(StatusCode::UNAUTHORIZED, "INVALID_CREDENTIALS");
+    assert_eq!(house.count("SELECT count(*) FROM identity.sessions").await, 0);
 }

@@ -1,8 +1,9 @@
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use http::StatusCode;
+use plaza_identity::IdentityConfig;
 
-use crate::house::{House, Tokens};
+use crate::house::{House, Tokens, open_house, unhurried};
 
 async fn logged_in() -> (House, Tokens) {
     let house = House::open().await;
@@ -69,7 +70,13 @@ async fn a_parent_whose_successor_was_used_ends_the_family_even_within_the_grace
 
 #[tokio::test]
 async fn a_hundred_parallel_refreshes_leave_one_living_chain() {
-    let (house, first) = logged_in().await;
+    let house = House::with(IdentityConfig {
+        throttle: unhurried(),
+        ..open_house()
+    })
+    .await;
+    house.tenant_with_owner("acme", "ada@example.org").await;
+    let first = Tokens::of(house.log_in("ada@example.org").await);
     let replies = join_all((0..100).map(|_| house.refresh(&first.refresh))).await;
     let mut successors: Vec<String> = Vec::new();
     for reply in replies {

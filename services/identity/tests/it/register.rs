@@ -3,7 +3,7 @@ use plaza_identity::IdentityConfig;
 use plaza_kernel::SystemRole;
 use serde_json::json;
 
-use crate::house::{House, PASSWORD, Tokens};
+use crate::house::{House, PASSWORD, Tokens, open_house, unhurried};
 
 #[tokio::test]
 async fn who_registers_at_a_tenant_becomes_a_member_and_logs_in() {
@@ -24,6 +24,28 @@ async fn who_registers_at_a_tenant_becomes_a_member_and_logs_in() {
     );
     let caller = Tokens::of(house.log_in("max@example.org").await).caller();
     assert_eq!((caller.role, caller.tenant()), (SystemRole::Member, Some(tenant)));
+}
+
+#[tokio::test]
+async fn without_its_event_nobody_is_registered() {
+    let house = House::open().await;
+    house.tenant_with_owner("acme", "ada@example.org").await;
+    let admin = house.database.admin().await;
+    // What is in it by now may stay.
+    let full = "ALTER TABLE identity.outbox ADD CONSTRAINT full_up CHECK (false) NOT VALID";
+    admin.batch_execute(full).await.unwrap();
+    let body = json!({"email": "max@example.org", "password": PASSWORD, "tenant": "acme"});
+    let refused = house.post("/api/v1/auth/register", body.clone()).await;
+    assert!(refused.status.is_server_error(), "{}", refused.status);
+    let members = "SELECT count(*) FROM identity.memberships";
+    let users = "SELECT count(*) FROM identity.users";
+    assert_eq!((house.count(members).await, house.count(users).await), (1, 1));
+
+    let emptied = "ALTER TABLE identity.outbox DROP CONSTRAINT full_up";
+    admin.batch_execute(emptied).await.unwrap();
+    let taken = house.post("/api/v1/auth/register", body).await;
+    taken.assert_status(StatusCode::ACCEPTED);
+    assert_eq!(house.count(members).await, 2);
 }
 
 #[tokio::test]
@@ -109,7 +131,11 @@ async fn registration_is_closed_unless_somebody_opened_it() {
 /// Loose enough for a busy machine; an account looked up without hashing would be an order of magnitude off.
 #[tokio::test]
 async fn known_and_unknown_addresses_take_the_same_time() {
-    let house = House::open().await;
+    let house = House::with(IdentityConfig {
+        throttle: unhurried(),
+        ..open_house()
+    })
+    .await;
     house.tenant_with_owner("acme", "ada@example.org").await;
     for path in ["/api/v1/auth/login", "/api/v1/auth/register"] {
         let (mut known, mut unknown) = (Vec::new(), Vec::new());

@@ -11,6 +11,7 @@ use plaza_testkit::callers;
 use tonic::Status;
 
 use crate::house::{House, Tokens, code};
+use crate::user_update::member;
 
 /// The sessions of this person, where they are logged in.
 fn of(person: &Caller) -> ListSessionsRequest {
@@ -199,8 +200,9 @@ async fn people_end_their_own_sessions_and_others_by_their_roles() {
     assert_eq!(code(revoke(&ada, &root).await), "FORBIDDEN");
     list(&root, &root).await.unwrap();
     assert!(house.stands(&ada).await);
-    revoke(&changer, &ada).await.unwrap();
-    assert!(!house.stands(&ada).await);
+    let ben = member(&house, &ada, "acme", "ben@example.org").await;
+    revoke(&changer, &ben).await.unwrap();
+    assert!(!house.stands(&ben).await);
 }
 
 #[tokio::test]
@@ -252,4 +254,24 @@ async fn what_is_no_id_is_told_by_its_field() {
     ] {
         assert_eq!(code(sessions.list_sessions(request).await), "INVALID_ID");
     }
+}
+
+#[tokio::test]
+async fn only_owners_revoke_the_sessions_of_owners() {
+    let house = House::open().await;
+    house.tenant_with_owner("acme", "ada@example.org").await;
+    let ada = Tokens::of(house.log_in("ada@example.org").await).caller();
+    let ben = member(&house, &ada, "acme", "ben@example.org").await;
+    let tenant = ada.tenant().unwrap();
+    house.access.grant::<UpdateUsers>(tenant, ben.subject);
+    let refused = house
+        .for_person(&ben, house.sessions().revoke_session(end(&ada)))
+        .await;
+    assert_eq!(code(refused), "OWNER_ONLY");
+    assert!(house.stands(&ada).await);
+    let ended = house
+        .for_person(&ada, house.sessions().revoke_session(end(&ben)))
+        .await;
+    ended.unwrap();
+    assert!(!house.stands(&ben).await);
 }

@@ -45,6 +45,11 @@ impl Tenants {
         *tenant
     }
 
+    /// This one is gone.
+    pub(crate) fn forget(&self, slug: &str) {
+        self.0.lock().unwrap().remove(slug);
+    }
+
     fn find(&self, fits: impl Fn(&str, TenantId) -> bool) -> Result<Response<Tenant>, Status> {
         let tenants = self.0.lock().unwrap();
         let found = tenants.iter().find(|(slug, (tenant, _))| fits(slug, *tenant));

@@ -17,7 +17,10 @@ async fn an_owner_asks_a_member_in() {
     let invite = owner.post("/api/v1/auth/users", &max).await;
     let invite = invite.assert_status(StatusCode::CREATED).value();
     let token = invite["token"].as_str().unwrap();
-    assert_eq!(invite["setup_url"], json!(format!("/setup?token={token}")));
+    assert_eq!(
+        invite["setup_url"],
+        json!(format!("https://plaza.example/setup#token={token}"))
+    );
     let path = format!("/api/v1/auth/users/{}", invite["user_id"].as_str().unwrap());
     assert_eq!(owner.get(&path).await.assert_ok().value()["status"], "invited");
     house
@@ -253,4 +256,48 @@ async fn nobody_is_asked_in_as_an_owner() {
         .post("/api/v1/auth/users", &body)
         .await;
     reply.assert_failed(StatusCode::UNPROCESSABLE_ENTITY, "INVALID_NAME");
+}
+
+#[tokio::test]
+async fn a_repeated_request_asks_in_once_and_is_answered_with_the_first_link() {
+    let house = House::open().await;
+    house.tenant_with_owner("acme", "ada@example.org").await;
+    let owner = Tokens::of(house.log_in("ada@example.org").await).caller();
+    let ask = async |key: &str, email: &str| {
+        let request = http::Request::post("/api/v1/auth/users")
+            .header("content-type", "application/json")
+            .header("idempotency-key", key)
+            .body(axum::body::Body::from(json!({"email": email}).to_string()))
+            .unwrap();
+        house.mounted.as_caller(&owner).send(request).await
+    };
+    let first = ask("one", "max@example.org")
+        .await
+        .assert_status(StatusCode::CREATED);
+    assert!(!first.headers.contains_key("idempotency-replayed"));
+    let again = ask("one", "max@example.org")
+        .await
+        .assert_status(StatusCode::CREATED);
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    assert_eq!(again.headers["cache-control"], "no-store");
+    assert_eq!(first.body, again.body);
+    ask("one", "eve@example.org")
+        .await
+        .assert_failed(StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_MISMATCH");
+    assert_eq!(
+        house.count("SELECT count(*) FROM identity.one_time_tokens").await,
+        2
+    );
+    let token = first.value()["token"].as_str().unwrap().to_owned();
+    // What is kept of the answer is no link; nor is it anywhere else, though it was answered twice.
+    assert_eq!(house.count("SELECT count(*) FROM identity.once").await, 1);
+    assert_eq!(house.tables_that_show(&token).await, Vec::<String>::new());
+    house
+        .set_up(&token, "max@example.org", PASSWORD)
+        .await
+        .assert_ok();
+    // Another key is another request.
+    ask("two", "max@example.org")
+        .await
+        .assert_failed(StatusCode::CONFLICT, "USER_EXISTS");
 }

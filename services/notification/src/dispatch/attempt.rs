@@ -13,6 +13,7 @@ use tracing::Instrument;
 use super::claims::Claimed;
 use crate::Notification;
 use crate::providers::{Account, ErrorClass, Outgoing, Provider, SendFailure, presentable};
+use crate::senders::SMS;
 
 /// What came back from the provider: its id of the message.
 type Outcome = Result<String, SendFailure>;
@@ -29,6 +30,8 @@ pub(super) struct InFlight {
 struct Departed {
     id: MessageId,
     source: String,
+    address: String,
+    previous: Option<String>,
     epoch: i32,
     attempt: u32,
 }
@@ -37,6 +40,10 @@ struct Departed {
 pub(super) struct Finished {
     pub(super) id: MessageId,
     pub(super) source: String,
+    /// To whom it went.
+    pub(super) address: String,
+    /// What the try before this one met.
+    pub(super) previous: Option<String>,
     pub(super) epoch: i32,
     /// The how manieth try this was, from 1.
     pub(super) attempt: u32,
@@ -63,13 +70,15 @@ impl InFlight {
         let departed = Departed {
             id: message.id,
             source: message.source,
+            address: message.address.clone(),
+            previous: message.previous,
             epoch: message.epoch,
             attempt: u32::try_from(message.attempts).unwrap_or(1).max(1),
         };
         let (notification, account) = (notification.clone(), Arc::clone(account));
         let (to, content) = (message.address, message.content);
         let reference = departed.id;
-        let span = span(&departed, message.traceparent.as_deref());
+        let span = span(&departed, &account.channel, message.traceparent.as_deref());
         let work = async move { send(&notification, &account, (reference, to, content), until).await };
         self.follow(departed, work.instrument(span));
     }
@@ -108,12 +117,16 @@ impl InFlight {
         let Departed {
             id,
             source,
+            address,
+            previous,
             epoch,
             attempt,
         } = self.departed.remove(&task)?;
         Some(Finished {
             id,
             source,
+            address,
+            previous,
             epoch,
             attempt,
             result,
@@ -122,14 +135,23 @@ impl InFlight {
 }
 
 /// The span of one try, in the trace that the message was asked for in. Without one it begins a trace of its own.
-fn span(message: &Departed, traceparent: Option<&str>) -> tracing::Span {
-    let span = tracing::info_span!(
-        parent: None,
-        "send whatsapp",
-        otel.kind = "client",
-        message.id = %message.id,
-        attempt = message.attempt
-    );
+fn span(message: &Departed, channel: &str, traceparent: Option<&str>) -> tracing::Span {
+    // The name of a span is fixed where it is written.
+    macro_rules! named {
+        ($name:literal) => {
+            tracing::info_span!(
+                parent: None,
+                $name,
+                otel.kind = "client",
+                message.id = %message.id,
+                attempt = message.attempt
+            )
+        };
+    }
+    let span = match channel {
+        SMS => named!("send sms"),
+        _ => named!("send whatsapp"),
+    };
     trace::follow(&span, traceparent.and_then(TraceContext::parse));
     span
 }
@@ -154,7 +176,12 @@ async fn send(
         to,
         content,
     };
-    notification.inner.whatsapp.send(account, &outgoing).await
+    let outcome = match account.channel.as_str() {
+        SMS => notification.inner.twilio.send(account, &outgoing).await,
+        _ => notification.inner.whatsapp.send(account, &outgoing).await,
+    };
+    plaza_telemetry::crash::point("dispatch.answered");
+    outcome
 }
 
 #[cfg(test)]
@@ -168,6 +195,8 @@ mod tests {
         Departed {
             id: MessageId::generate(&Clock::system()),
             source: "campaign:x".to_owned(),
+            address: "+4915117404120".to_owned(),
+            previous: None,
             epoch: 3,
             attempt: 2,
         }

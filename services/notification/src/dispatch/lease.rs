@@ -9,6 +9,7 @@ use plaza_kernel::TenantId;
 use uuid::Uuid;
 
 use super::claims::in_milliseconds;
+use super::plans;
 use super::working::Key;
 
 /// Tenants whose senders are looked up at a time, and how many senders of each.
@@ -18,15 +19,20 @@ const SENDERS: i64 = 50;
 row! {
     /// What a worker needs to know of its sender.
     pub(super) struct Worked {
+        pub(super) channel: String,
         pub(super) account_id: String,
+        pub(super) settings: serde_json::Value,
         pub(super) access_token: String,
         pub(super) rate: i32,
+        /// Whether a message was ever accepted from its account.
+        pub(super) proven: bool,
     }
 }
 
 statements! {
     // Jumps from tenant to tenant along `messages_due`, however many messages each has, and takes a few senders of
-    // each that have something due and that nobody works. A tenant with nothing due stands alone: for the cursor.
+    // each that have something due and that nobody works. A tenant with nothing due stands alone: for the cursor. Whether
+    // something is due is asked as for the first of it: asked whether there is any, the planner reads all of it.
     system static DUE_SENDERS: (Uuid, i32, i64) => (TenantId, Option<SenderId>) =
         "WITH RECURSIVE queueing AS (
              (SELECT m.tenant_id, 1 AS place FROM notification.messages m
@@ -45,9 +51,17 @@ statements! {
                  WHERE s.tenant_id = q.tenant_id AND s.status = 'active'
                    AND NOT EXISTS (SELECT FROM notification.sender_leases l
                                     WHERE l.tenant_id = s.tenant_id AND l.sender_id = s.id AND l.until > now())
-                   AND EXISTS (SELECT FROM notification.messages m
-                                WHERE m.tenant_id = s.tenant_id AND m.sender_id = s.id
-                                  AND m.state = 'queued' AND m.due_at <= now())
+                   AND (SELECT m.id FROM notification.messages m
+                         WHERE m.tenant_id = s.tenant_id AND m.sender_id = s.id
+                           AND m.state = 'queued' AND m.due_at <= now()
+                           AND CASE WHEN m.source = ANY (ARRAY(
+                                                  SELECT x.source FROM notification.sources x
+                                                   WHERE x.tenant_id = s.tenant_id AND x.moving
+                                                     AND x.state <> 'active'))
+                                    THEN false ELSE true END
+                         ORDER BY m.due_at, m.id LIMIT 1) IS NOT NULL
+                   AND NOT EXISTS (SELECT FROM notification.tenant_settings t
+                                    WHERE t.tenant_id = s.tenant_id AND t.held)
                  ORDER BY s.id LIMIT $3) AS due ON true
           WHERE q.tenant_id IS NOT NULL
           ORDER BY q.place";
@@ -59,7 +73,8 @@ statements! {
     static GIVE_BACK: (TenantId, SenderId, Uuid) => () =
         "DELETE FROM notification.sender_leases WHERE tenant_id = $1 AND sender_id = $2 AND holder = $3";
     static WORKED: (TenantId, SenderId) => Worked =
-        "SELECT account_id, access_token, rate FROM notification.senders
+        "SELECT channel, account_id, settings, access_token, rate, proven_at IS NOT NULL AS proven
+           FROM notification.senders
           WHERE tenant_id = $1 AND id = $2 AND status = 'active'";
 }
 
@@ -76,7 +91,14 @@ pub(super) struct Found {
 /// Looks up due senders of the tenants after this one, a few of each.
 pub(super) async fn due_senders(database: &Database, after: Uuid) -> Result<Found, DatabaseError> {
     let tx = database.begin_system();
-    let rows = tx.all(&DUE_SENDERS, (after, TENANTS, SENDERS)).await?;
+    let (planned, unsorted, rows) = tokio::join!(
+        biased;
+        plans::recent(&tx),
+        plans::sorts(&tx, false),
+        tx.all(&DUE_SENDERS, (after, TENANTS, SENDERS)),
+    );
+    planned.and(unsorted)?;
+    let rows = rows?;
     tx.commit().await?;
     let of_tenants: Vec<_> = rows.chunk_by(|(one, _), (other, _)| one == other).collect();
     let last = of_tenants.last().and_then(|rows| rows.first());

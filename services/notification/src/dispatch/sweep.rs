@@ -1,4 +1,4 @@
-//! Resolves doubt: leases whose holder died, and messages that nobody knows the fate of.
+//! Resolves doubt: leases whose holder died, and messages that nobody knows the fate of. Ends what waited too long.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::doubt::{self, Swept};
+use super::expiry::expire;
 use super::{DUE, settled};
 use crate::Notification;
 
@@ -32,6 +33,7 @@ pub(super) async fn run(notification: Notification, stop: CancellationToken) {
 /// Says whether there is more of it. `after` is the last tenant that had its turn.
 async fn sweep(notification: &Notification, after: &mut Uuid) -> Result<bool, DatabaseError> {
     let inner = &notification.inner;
+    let more_over = expire(notification).await?;
     let tx = inner.database.begin_system();
     let swept = doubt::sweep(&tx, *after, inner.config.unknown_wait()).await?;
     if swept.again > 0 {
@@ -48,7 +50,7 @@ async fn sweep(notification: &Notification, after: &mut Uuid) -> Result<bool, Da
             "messages in doubt"
         );
     }
-    let more = swept.is_full();
+    let more = swept.is_full() || more_over;
     let mut sources: BTreeMap<TenantId, BTreeSet<String>> = BTreeMap::new();
     for (tenant, source) in swept.given_up {
         sources.entry(tenant).or_default().insert(source);

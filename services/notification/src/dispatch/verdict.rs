@@ -39,17 +39,33 @@ impl Verdict {
     }
 }
 
-/// What becomes of the sender.
+/// What follows besides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Effect {
     /// Nothing.
     None,
-    /// It sends slower for a while.
+    /// The sender sends slower for a while.
     SlowDown,
-    /// Its provider cannot be reached: it rests for a while.
+    /// The sender's provider cannot be reached: it rests for a while.
     Rest,
-    /// It stops until somebody looks at it: `paused` or `needs_auth`, and why.
-    Stop { status: &'static str, reason: String },
+    /// The sender stops until somebody looks at it.
+    Stop(Stop),
+    /// The provider says that there is nobody at the address.
+    Unreachable,
+    /// The recipient told the provider that they want no advertising.
+    OptedOut,
+}
+
+/// With what a sender is stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stop {
+    /// `paused` or `needs_auth`.
+    pub(super) status: &'static str,
+    pub(super) class: ErrorClass,
+    /// The provider's code.
+    pub(super) code: String,
+    /// For people.
+    pub(super) reason: String,
 }
 
 /// One answer to one message.
@@ -57,6 +73,8 @@ pub(super) struct Answer<'a> {
     pub(super) result: &'a Result<String, SendFailure>,
     /// The how manieth try this was, from 1.
     pub(super) attempt: u32,
+    /// Whether the try before this one met the same code.
+    pub(super) again: bool,
     /// When the answer came.
     pub(super) now: DateTime<Utc>,
     /// Between 0 and 1, to spread what is tried again.
@@ -70,30 +88,51 @@ pub(super) fn judge(config: &NotificationConfig, answer: &Answer<'_>) -> (Verdic
         Err(SendFailure::Unknown(_)) => (Verdict::Unknown(answer.now + config.unknown_wait()), Effect::None),
         Err(SendFailure::NotSent(text)) => {
             let due = answer.now + doubled(config, answer, answer.attempt.min(4));
-            let code = "NOT_CONNECTED".to_owned();
-            (
-                Verdict::Later {
-                    due,
-                    counts: false,
-                    code,
-                    text: text.clone(),
-                },
-                Effect::Rest,
-            )
+            (Verdict::uncounted(due, "NOT_CONNECTED", text), Effect::Rest)
         }
         Err(SendFailure::NotTried) => {
-            let (code, text) = ("NOT_TRIED".to_owned(), "the claim on it had run out".to_owned());
-            (
-                Verdict::Later {
-                    due: answer.now,
-                    counts: false,
-                    code,
-                    text,
-                },
-                Effect::None,
-            )
+            let text = "the claim on it had run out";
+            (Verdict::uncounted(answer.now, "NOT_TRIED", text), Effect::None)
         }
-        Err(SendFailure::Refused { class, code, text }) => refused(config, answer, *class, code, text),
+        Err(SendFailure::Refused { class, code, text }) => {
+            let effect = effect(*class, code, text);
+            (refused(config, answer, *class, (code, text)), effect)
+        }
+    }
+}
+
+impl Verdict {
+    /// It is tried again then, and that it was not taken is not held against it.
+    pub(super) fn uncounted(due: DateTime<Utc>, code: &str, text: &str) -> Self {
+        Self::Later {
+            due,
+            counts: false,
+            code: code.to_owned(),
+            text: text.to_owned(),
+        }
+    }
+}
+
+fn effect(class: ErrorClass, code: &str, text: &str) -> Effect {
+    match class {
+        ErrorClass::Throttled => Effect::SlowDown,
+        ErrorClass::Unreachable => Effect::Unreachable,
+        ErrorClass::OptedOut => Effect::OptedOut,
+        ErrorClass::StopSender
+        | ErrorClass::Credentials
+        | ErrorClass::Backoff
+        | ErrorClass::Pair
+        | ErrorClass::Pacing
+        | ErrorClass::Template { .. }
+        | ErrorClass::WindowClosed
+        | ErrorClass::Final => class.stops_sender().map_or(Effect::None, |status| {
+            Effect::Stop(Stop {
+                status,
+                class,
+                code: code.to_owned(),
+                reason: format!("{code}: {text}"),
+            })
+        }),
     }
 }
 
@@ -101,84 +140,42 @@ fn refused(
     config: &NotificationConfig,
     answer: &Answer<'_>,
     class: ErrorClass,
-    code: &str,
-    text: &str,
-) -> (Verdict, Effect) {
-    let (code, text) = (code.to_owned(), text.to_owned());
-    let stop = |status| Effect::Stop {
-        status,
-        reason: format!("{code}: {text}"),
+    (code, text): (&str, &str),
+) -> Verdict {
+    let failed = || Verdict::Failed {
+        code: code.to_owned(),
+        text: text.to_owned(),
+    };
+    let later = |wait: TimeDelta| Verdict::Later {
+        due: answer.now + wait,
+        counts: true,
+        code: code.to_owned(),
+        text: text.to_owned(),
     };
     match class {
-        ErrorClass::Final => (Verdict::Failed { code, text }, Effect::None),
+        ErrorClass::Final
+        | ErrorClass::Template { .. }
+        | ErrorClass::Unreachable
+        | ErrorClass::OptedOut
+        | ErrorClass::WindowClosed => failed(),
         // What waits for a sender waits as long as it takes: the message did nothing wrong.
-        ErrorClass::StopSender => {
-            let effect = stop("paused");
-            (
-                Verdict::Later {
-                    due: answer.now,
-                    counts: false,
-                    code,
-                    text,
-                },
-                effect,
-            )
-        }
-        ErrorClass::Credentials => {
-            let effect = stop("needs_auth");
-            (
-                Verdict::Later {
-                    due: answer.now,
-                    counts: false,
-                    code,
-                    text,
-                },
-                effect,
-            )
-        }
+        ErrorClass::StopSender | ErrorClass::Credentials => Verdict::uncounted(answer.now, code, text),
         ErrorClass::Backoff | ErrorClass::Throttled | ErrorClass::Pair
             if answer.attempt >= config.attempts =>
         {
-            (Verdict::Failed { code, text }, Effect::None)
+            failed()
         }
-        ErrorClass::Backoff => {
-            let due = answer.now + doubled(config, answer, answer.attempt - 1);
-            (
-                Verdict::Later {
-                    due,
-                    counts: true,
-                    code,
-                    text,
-                },
-                Effect::None,
-            )
+        ErrorClass::Backoff | ErrorClass::Throttled => {
+            later(TimeDelta::from_std(doubled(config, answer, answer.attempt - 1)).unwrap_or_default())
         }
-        ErrorClass::Throttled => {
-            let due = answer.now + doubled(config, answer, answer.attempt - 1);
-            (
-                Verdict::Later {
-                    due,
-                    counts: true,
-                    code,
-                    text,
-                },
-                Effect::SlowDown,
-            )
-        }
+        // Meta's rule for a recipient: 4^n seconds, n from 0.
         ErrorClass::Pair => {
-            // Meta's rule for a recipient: 4^n seconds, n from 0.
-            let seconds = 4_i64.saturating_pow(answer.attempt.saturating_sub(1).min(10));
-            let due = answer.now + TimeDelta::seconds(seconds);
-            (
-                Verdict::Later {
-                    due,
-                    counts: true,
-                    code,
-                    text,
-                },
-                Effect::None,
-            )
+            let times = answer.attempt.saturating_sub(1).min(10);
+            later(TimeDelta::seconds(4_i64.saturating_pow(times)))
         }
+        // Once, when a day is over and an hour more.
+        ErrorClass::Pacing if answer.again => failed(),
+        ErrorClass::Pacing => later(TimeDelta::hours(25)),
     }
 }
 
@@ -197,6 +194,10 @@ mod tests {
     use super::*;
 
     fn judged(result: Result<String, SendFailure>, attempt: u32) -> (Verdict, Effect) {
+        judged_after(false, result, attempt)
+    }
+
+    fn judged_after(again: bool, result: Result<String, SendFailure>, attempt: u32) -> (Verdict, Effect) {
         let config = NotificationConfig {
             retry_milliseconds: 1_000,
             attempts: 3,
@@ -207,6 +208,7 @@ mod tests {
             &Answer {
                 result: &result,
                 attempt,
+                again,
                 now: DateTime::UNIX_EPOCH,
                 jitter: 0.5,
             },
@@ -260,13 +262,37 @@ mod tests {
     fn lost_credentials_stop_the_sender_and_keep_the_message() {
         let (verdict, effect) = judged(refusal(ErrorClass::Credentials), 99);
         assert!(matches!(verdict, Verdict::Later { counts: false, .. }));
-        assert!(matches!(
-            effect,
-            Effect::Stop {
-                status: "needs_auth",
-                ..
-            }
-        ));
+        let Effect::Stop(stop) = effect else {
+            panic!("{effect:?}")
+        };
+        assert_eq!((stop.status, stop.reason.as_str()), ("needs_auth", "1: no"));
+    }
+
+    #[test]
+    fn whom_the_provider_spares_gets_it_a_day_later_and_only_once() {
+        let (verdict, effect) = judged(refusal(ErrorClass::Pacing), 2);
+        let expected = DateTime::UNIX_EPOCH + TimeDelta::hours(25);
+        assert!(
+            matches!(verdict, Verdict::Later { due, .. } if due == expected),
+            "{verdict:?}"
+        );
+        assert_eq!(effect, Effect::None);
+        let (verdict, _) = judged_after(true, refusal(ErrorClass::Pacing), 3);
+        assert!(matches!(verdict, Verdict::Failed { .. }), "{verdict:?}");
+    }
+
+    #[test]
+    fn what_is_about_the_recipient_fails_at_once_and_is_remembered() {
+        for (class, expected) in [
+            (ErrorClass::Unreachable, Effect::Unreachable),
+            (ErrorClass::OptedOut, Effect::OptedOut),
+            (ErrorClass::WindowClosed, Effect::None),
+            (ErrorClass::Template { stop: true }, Effect::None),
+        ] {
+            let (verdict, effect) = judged(refusal(class), 1);
+            assert!(matches!(verdict, Verdict::Failed { .. }), "{class:?}");
+            assert_eq!(effect, expected);
+        }
     }
 
     #[test]

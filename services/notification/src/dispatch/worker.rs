@@ -3,25 +3,26 @@
 //! What came back from the provider is held until it is written down. When the database is away, nothing more is
 //! claimed, what is in flight is waited for, and writing is tried again until the claims have been resolved without us.
 
+mod answers;
+mod claiming;
+
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::pin::pin;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use plaza_contracts::ids::MessageId;
 use plaza_database::DatabaseError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::attempt::{Finished, InFlight};
-use super::bucket::Bucket;
-use super::claims::{self, Claim, Claimed, Settled};
+use super::attempt::InFlight;
+use super::claims::Settled;
 use super::hold::Hold;
+use super::lessons::Lessons;
 use super::settled;
 use super::turns::Turn;
-use super::verdict::{self, Answer, Effect};
-use super::working::Place;
-use crate::providers::SendFailure;
+use super::working::{Memory, Place};
 use crate::{Notification, NotificationConfig};
 
 /// How often it is looked whether sources are settled while there is more to do.
@@ -30,26 +31,42 @@ const ANNOUNCE: Duration = Duration::from_millis(250);
 /// The longest nap of a worker that waits for a token.
 const NAP: Duration = Duration::from_millis(500);
 
+/// The nap of a worker whose tenant may send nothing more just now.
+const LIMITED: Duration = Duration::from_millis(50);
+
+/// The longest that an answer waits for others, to be written down with them.
+const TOGETHER: Duration = Duration::from_millis(5);
+
+/// How often the queue is looked through from its beginning while there is more to do.
+const ALL: Duration = Duration::from_millis(250);
+
 /// How often writing is tried in vain once the process has to end.
 const LAST_TRIES: u32 = 3;
 
 struct Worker<'a> {
     notification: &'a Notification,
     hold: Hold<'a>,
-    bucket: Bucket,
+    memory: Memory,
     /// Until when the claims made so far hold.
     claimed_until: Instant,
     /// What came back and is not written down yet.
     unwritten: Vec<Settled>,
-    /// What the sender is to be stopped with, and why.
-    stop_with: Option<(&'static str, String)>,
+    /// What the answers said besides, and is not written down yet.
+    lessons: Lessons,
     /// Sources of which something was settled since they were last looked at, and when to look.
     touched: BTreeSet<String>,
     announce_at: Instant,
     /// A turn that is there already.
     turn: Option<Turn>,
+    /// What was claimed last and when it was due, and when to look from the beginning again.
+    after: Option<(DateTime<Utc>, MessageId)>,
+    all_at: Instant,
+    /// How long the last transaction took.
+    took: Duration,
     /// No more claims: told to stop, or the sender was stopped, or the lease is lost, or the database is away.
     draining: bool,
+    /// The tenant's limit allowed less than was due.
+    limited: bool,
     /// Failures of the database in a row.
     failures: u32,
 }
@@ -74,7 +91,7 @@ pub(super) async fn run(
     let turn = notification.inner.turns.take(tenant).await;
     let ended = worker.hold.end().await;
     drop(turn);
-    place.keep(worker.bucket);
+    place.keep(worker.memory);
     worked.and(ended)?;
     place.look_again();
     Ok(())
@@ -85,15 +102,19 @@ impl<'a> Worker<'a> {
         let now = Instant::now();
         Self {
             notification,
-            bucket: place.bucket(hold.rate, notification.inner.clock.now()),
+            memory: place.memory(hold.rate, notification.inner.clock.now()),
             hold,
             claimed_until: now,
             unwritten: Vec::new(),
-            stop_with: None,
+            lessons: Lessons::default(),
             touched: BTreeSet::new(),
             announce_at: now + ANNOUNCE,
             turn: None,
+            after: None,
+            all_at: now + ALL,
+            took: Duration::ZERO,
             draining: false,
+            limited: false,
             failures: 0,
         }
     }
@@ -110,9 +131,9 @@ impl<'a> Worker<'a> {
             drop(turn);
             match turned {
                 Ok(claimed) => {
-                    let nothing_left = self.draining || (allowed > 0 && claimed.is_empty());
+                    let nothing_left = self.draining || (allowed > 0 && claimed.is_empty() && !self.limited);
                     self.depart(&mut in_flight, claimed);
-                    if in_flight.is_empty() && nothing_left {
+                    if in_flight.is_empty() && self.unwritten.is_empty() && nothing_left {
                         return Ok(());
                     }
                 }
@@ -122,101 +143,6 @@ impl<'a> Worker<'a> {
                 self.announce().await;
             }
             self.wait(&mut in_flight, stop).await;
-        }
-    }
-
-    /// How many messages may be claimed, and the turn to do so, or to write down. What came back while waiting for it
-    /// is taken in, and as many more may go.
-    async fn allowed_turn(&mut self, in_flight: &mut InFlight) -> (usize, Option<Turn>) {
-        let allowed = self.allowance(in_flight.len());
-        let ready = self.turn.take();
-        if allowed == 0 && self.unwritten.is_empty() {
-            return (0, None);
-        }
-        let turn = match ready {
-            Some(turn) => turn,
-            None => self.wait_for_turn().await,
-        };
-        for one in in_flight.back() {
-            self.take_in(one);
-        }
-        (allowed + self.allowance(in_flight.len() + allowed), Some(turn))
-    }
-
-    /// Waits for a turn. Prolongs the lease meanwhile.
-    async fn wait_for_turn(&mut self) -> Turn {
-        let turns = self.notification.inner.turns.clone();
-        let mut turn = pin!(turns.take(self.hold.tenant));
-        loop {
-            match tokio::time::timeout(self.hold.until_prolonging(), turn.as_mut()).await {
-                Ok(turn) => break turn,
-                Err(_) => self.prolong().await,
-            }
-        }
-    }
-
-    /// How many messages may be claimed now.
-    fn allowance(&mut self, in_flight: usize) -> usize {
-        let free = self.config().in_flight().saturating_sub(in_flight);
-        let now = self.now();
-        if self.draining {
-            0
-        } else {
-            self.bucket.take(free, now)
-        }
-    }
-
-    /// One transaction in two flights: what came back is written down and the next messages are claimed, then the
-    /// commit. Tokens that nothing will be sent for go back.
-    async fn take_turn(&mut self, allowed: usize) -> Result<Vec<Claimed>, DatabaseError> {
-        let turned = self.write_and_claim(allowed).await;
-        let sent = turned.as_ref().map_or(0, |claimed| {
-            claimed.iter().filter(|message| !message.suppressed).count()
-        });
-        self.bucket.give_back(allowed - sent);
-        turned
-    }
-
-    async fn write_and_claim(&mut self, allowed: usize) -> Result<Vec<Claimed>, DatabaseError> {
-        if self.unwritten.is_empty() && allowed == 0 {
-            return Ok(Vec::new());
-        }
-        let now = self.now();
-        let claim = Claim {
-            sender: self.hold.sender,
-            holder: self.hold.holder,
-            lease: self.config().lease(),
-            most: allowed,
-        };
-        // Not later than by the database's clock, which starts to count when it is asked.
-        let claimed_until = Instant::now() + claim.lease;
-        let tx = self.notification.inner.database.begin(self.hold.tenant);
-        let (written, claimed) = tokio::join!(
-            claims::settle(&tx, &self.unwritten, now),
-            claims::claim(&tx, claim)
-        );
-        written?;
-        let claimed = claimed?;
-        if let Some((status, reason)) = &self.stop_with {
-            self.hold.stop(&tx, (status, reason), now).await?;
-        }
-        tx.commit().await?;
-        self.failures = 0;
-        self.stop_with = None;
-        self.claimed_until = claimed_until;
-        self.touched
-            .extend(self.unwritten.drain(..).map(|settled| settled.source));
-        Ok(claimed)
-    }
-
-    /// Sets the claimed messages on their way, but for those that were skipped.
-    fn depart(&mut self, in_flight: &mut InFlight, claimed: Vec<Claimed>) {
-        for message in claimed {
-            if message.suppressed {
-                self.touched.insert(message.source);
-                continue;
-            }
-            in_flight.depart(self.notification, &self.hold.account, message, self.claimed_until);
         }
     }
 
@@ -246,59 +172,14 @@ impl<'a> Worker<'a> {
         } else if self.failures > 0 {
             tokio::time::sleep(Duration::from_millis(100 << self.failures.min(4))).await;
         } else {
-            let nap = self.bucket.wait(self.now()).min(NAP);
+            let least = if self.limited { LIMITED } else { Duration::ZERO };
+            let nap = self.memory.bucket.wait(self.now()).max(least).min(NAP);
             tokio::select! {
                 () = tokio::time::sleep(nap.min(self.hold.until_prolonging())) => {}
                 () = stop.cancelled() => {}
             }
         }
         self.prolong().await;
-    }
-
-    /// Takes in what comes back next, and all that is there by then. Prolongs the lease meanwhile.
-    async fn next(&mut self, in_flight: &mut InFlight) {
-        loop {
-            match tokio::time::timeout(self.hold.until_prolonging(), in_flight.next()).await {
-                Ok(Some(one)) => break self.take_in(one),
-                Ok(None) => break,
-                Err(_) => self.prolong().await,
-            }
-        }
-        for one in in_flight.back() {
-            self.take_in(one);
-        }
-    }
-
-    /// Judges what came back.
-    fn take_in(&mut self, finished: Finished) {
-        let now = self.now();
-        let answer = Answer {
-            result: &finished.result,
-            attempt: finished.attempt,
-            now,
-            jitter: rand::random(),
-        };
-        let (verdict, effect) = verdict::judge(self.config(), &answer);
-        metrics::counter!("plaza_messages_total", "outcome" => verdict.name()).increment(1);
-        if matches!(finished.result, Ok(_) | Err(SendFailure::Refused { .. })) {
-            self.bucket.reached();
-        }
-        match effect {
-            Effect::None => {}
-            Effect::SlowDown => self.bucket.slow_down(now),
-            Effect::Rest => self.bucket.unreached(now, self.config().retry_milliseconds / 4),
-            Effect::Stop { status, reason } => {
-                // Before anything more of it is claimed.
-                self.draining = true;
-                self.stop_with = Some((status, reason));
-            }
-        }
-        self.unwritten.push(Settled {
-            id: finished.id,
-            source: finished.source,
-            epoch: finished.epoch,
-            verdict,
-        });
     }
 
     /// Without the lease nothing more is claimed; what is in flight is ours all the same, its rows say so.

@@ -8,7 +8,9 @@ use plaza_contracts::ids::SenderId;
 use plaza_kernel::TenantId;
 use tokio::sync::Notify;
 
+use super::breaker::Breaker;
 use super::bucket::Bucket;
+use super::pairs::Pairs;
 
 /// A sender of a tenant.
 pub(super) type Key = (TenantId, SenderId);
@@ -22,7 +24,15 @@ struct Known {
     /// Each with whether it was found due once more while it was worked.
     busy: HashMap<Key, bool>,
     /// Kept between two workers of a sender, or each would begin with a burst of its own.
-    buckets: HashMap<Key, Bucket>,
+    memories: HashMap<Key, Memory>,
+}
+
+/// What is remembered of a sender from one of its workers to the next.
+#[derive(Debug)]
+pub(super) struct Memory {
+    pub(super) bucket: Bucket,
+    pub(super) pairs: Pairs,
+    pub(super) breaker: Breaker,
 }
 
 impl Working {
@@ -61,16 +71,23 @@ impl Place {
         self.key
     }
 
-    /// The sender's bucket, as the worker before left it.
-    pub(super) fn bucket(&self, rate: i32, now: DateTime<Utc>) -> Bucket {
-        let kept = self.working.known().buckets.remove(&self.key);
-        kept.filter(|bucket| bucket.rate() == rate)
-            .unwrap_or_else(|| Bucket::new(rate, now))
+    /// What the worker before remembered. A bucket for another rate is of no use.
+    pub(super) fn memory(&self, rate: i32, now: DateTime<Utc>) -> Memory {
+        let kept = self.working.known().memories.remove(&self.key);
+        let mut memory = kept.unwrap_or_else(|| Memory {
+            bucket: Bucket::new(rate, now),
+            pairs: Pairs::default(),
+            breaker: Breaker::default(),
+        });
+        if memory.bucket.rate() != rate {
+            memory.bucket = Bucket::new(rate, now);
+        }
+        memory
     }
 
-    /// Keeps the bucket for the next worker.
-    pub(super) fn keep(&self, bucket: Bucket) {
-        self.working.known().buckets.insert(self.key, bucket);
+    /// Keeps it for the next worker.
+    pub(super) fn keep(&self, memory: Memory) {
+        self.working.known().memories.insert(self.key, memory);
     }
 
     /// Has the sender looked at once more when the place is given up: as long as it was leased nobody else could find

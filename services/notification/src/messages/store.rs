@@ -1,48 +1,40 @@
-//! All SQL that looks at messages or queues them. Claiming and settling are in `dispatch/claims.rs`.
+//! All SQL that queues messages or counts them. Lists are in `listing.rs`; claiming and settling in `dispatch/claims.rs`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use plaza_contracts::ids::{MessageId, SenderId};
-use plaza_database::{Database, DatabaseError, TenantTx, row, statements};
+use plaza_contracts::ids::SenderId;
+use plaza_database::{Database, DatabaseError, TenantTx, statements};
 use plaza_kernel::TenantId;
 use plaza_telemetry::trace::{self, TraceContext};
 use uuid::Uuid;
 
-use super::queue::{Batch, QueueError};
-use super::{Message, State};
+use super::queue::{Batch, Queued};
+use crate::sources::Standing;
 
 /// How long counting the messages of a source may take.
 const COUNTING: Duration = Duration::from_secs(10);
 
-row! {
-    /// A message's row.
-    struct Stored {
-        id: MessageId,
-        source: String,
-        sender_id: SenderId,
-        channel: String,
-        address: String,
-        state: String,
-        provider_id: Option<String>,
-        error_code: Option<String>,
-        error_text: Option<String>,
-        attempts: i32,
-        created_at: DateTime<Utc>,
-        updated_at: DateTime<Utc>,
-    }
-}
-
 statements! {
-    // Due by the database's clock, by which it is claimed.
-    static QUEUE: (TenantId, String, SenderId, Vec<Uuid>, Vec<String>, Vec<String>, Vec<String>, Option<String>,
-                   DateTime<Utc>) => () =
+    // Due by the database's clock, by which it is claimed. What is held is due a thousand years later, as are those that
+    // were there when it was.
+    static QUEUE: (TenantId, String, SenderId, Vec<Uuid>, Vec<String>, Vec<String>, Vec<String>, Vec<Option<String>>,
+                   Vec<Option<String>>, Vec<Option<DateTime<Utc>>>, Vec<Option<DateTime<Utc>>>, Vec<Option<i32>>,
+                   Option<String>, DateTime<Utc>, String, Vec<Option<String>>) => () =
         "INSERT INTO notification.messages
-                (tenant_id, id, source, sender_id, channel, address, content, state, due_at, traceparent, created_at,
-                 updated_at)
-         SELECT $1, m.id, $2, $3, m.channel, m.address, m.content, 'queued', now(), $8, $9, $9
-           FROM unnest($4::uuid[], $5::text[], $6::text[], $7::text[]) AS m (id, channel, address, content)
+                (tenant_id, id, source, sender_id, channel, address, content, class, zone, expires_at, segments, state,
+                 error_code, error_text, due_at, traceparent, created_at, updated_at)
+         SELECT $1, m.id, $2, $3, m.channel, m.address, m.content, m.class, m.zone, m.expires_at, m.segments,
+                CASE WHEN m.problem IS NOT NULL THEN 'failed'
+                     WHEN $15 = 'cancelled' THEN 'cancelled' ELSE 'queued' END,
+                CASE WHEN m.problem IS NOT NULL THEN 'UNACCEPTABLE' END, m.problem,
+                greatest(now(), m.not_before) + CASE WHEN $15 = 'held' THEN interval '1000 years'
+                                                     ELSE interval '0' END,
+                $13, $14, $14
+           FROM unnest($4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[],
+                       $11::timestamptz[], $12::int[], $16::text[])
+                AS m (id, channel, address, content, class, zone, expires_at, not_before, segments, problem)
          ON CONFLICT (tenant_id, id) DO NOTHING";
     static OF_OTHER_SOURCE: (TenantId, Vec<Uuid>, String) => (bool,) =
         "SELECT EXISTS (SELECT FROM notification.messages WHERE tenant_id = $1 AND id = ANY ($2) AND source <> $3)";
@@ -50,80 +42,71 @@ statements! {
     static PATIENTLY: (String,) => (String,) = "SELECT set_config('statement_timeout', $1, true)";
     static COUNTS: (TenantId, String) => (String, i64) =
         "SELECT state, count(*) FROM notification.messages WHERE tenant_id = $1 AND source = $2 GROUP BY state";
-    static GET: (TenantId, MessageId) => Stored =
-        "SELECT id, source, sender_id, channel, address, state, provider_id, error_code, error_text, attempts,
-                created_at, updated_at
-           FROM notification.messages WHERE tenant_id = $1 AND id = $2";
-    // A statement for each combination, because a plan for "any source" or "any state" would use no index of sources
-    // or states, and would look for a rare state among all messages of the tenant. No id is greater than the last one
-    // there can be, so the order of ids is a range of the index with a cursor and without.
-    static LIST: (TenantId, Option<Uuid>, i64, i64) => Stored =
-        "SELECT id, source, sender_id, channel, address, state, provider_id, error_code, error_text, attempts,
-                created_at, updated_at
-           FROM notification.messages
-          WHERE tenant_id = $1
-            AND id < coalesce($2, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
-          ORDER BY id DESC
-          LIMIT $3 OFFSET $4";
-    static LIST_IN_STATE: (TenantId, String, Option<Uuid>, i64, i64) => Stored =
-        "SELECT id, source, sender_id, channel, address, state, provider_id, error_code, error_text, attempts,
-                created_at, updated_at
-           FROM notification.messages
-          WHERE tenant_id = $1 AND state = $2
-            AND id < coalesce($3, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
-          ORDER BY id DESC
-          LIMIT $4 OFFSET $5";
-    static LIST_OF_SOURCE: (TenantId, String, Option<Uuid>, i64, i64) => Stored =
-        "SELECT id, source, sender_id, channel, address, state, provider_id, error_code, error_text, attempts,
-                created_at, updated_at
-           FROM notification.messages
-          WHERE tenant_id = $1 AND source = $2
-            AND id < coalesce($3, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
-          ORDER BY id DESC
-          LIMIT $4 OFFSET $5";
-    static LIST_OF_SOURCE_IN_STATE: (TenantId, String, String, Option<Uuid>, i64, i64) => Stored =
-        "SELECT id, source, sender_id, channel, address, state, provider_id, error_code, error_text, attempts,
-                created_at, updated_at
-           FROM notification.messages
-          WHERE tenant_id = $1 AND source = $2 AND state = $3
-            AND id < coalesce($4, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
-          ORDER BY id DESC
-          LIMIT $5 OFFSET $6";
     static OPEN: (TenantId, String) => (bool,) =
         "SELECT EXISTS (SELECT FROM notification.messages
                          WHERE tenant_id = $1 AND source = $2 AND state IN ('queued', 'leased', 'unknown'))";
 }
 
-/// Which messages somebody wants to see.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Filter {
-    pub(crate) source: Option<String>,
-    pub(crate) state: Option<State>,
-    pub(crate) after: Option<Uuid>,
-    /// How many to pass over.
-    pub(crate) skip: i64,
-}
+/// Parallel arrays, one element a message: id, channel, address, content, class, zone, end, not before, segments, problem.
+type Arrays = (
+    Vec<Uuid>,
+    Vec<String>,
+    Vec<String>,
+    Vec<String>,
+    Vec<Option<String>>,
+    Vec<Option<String>>,
+    Vec<Option<DateTime<Utc>>>,
+    Vec<Option<DateTime<Utc>>>,
+    Vec<Option<i32>>,
+    Vec<Option<String>>,
+);
 
-/// Writes the messages of a batch as queued, in the trace of the work at hand; those that are there already stay as they
-/// are. How many are new.
-pub(crate) async fn queue(tx: &TenantTx, batch: &Batch, at: DateTime<Utc>) -> Result<u64, QueueError> {
-    let mut contents = Vec::with_capacity(batch.messages.len());
-    for message in &batch.messages {
-        contents.push(serde_json::to_string(&message.content)?);
-    }
-    let messages = batch.messages.iter();
+/// Writes messages as queued, in the trace of the work at hand; those that are there already stay as they are. How many are
+/// new.
+pub(crate) async fn queue(
+    tx: &TenantTx,
+    (source, sender, standing): (&str, SenderId, Standing),
+    messages: Vec<Queued>,
+    at: DateTime<Utc>,
+) -> Result<u64, DatabaseError> {
+    let (ids, channels, addresses, contents, classes, zones, ends, not_before, segments, problems) =
+        arrays(messages);
     let params = (
         tx.tenant(),
-        batch.source.clone(),
-        batch.sender,
-        ids(batch),
-        messages.clone().map(|message| message.channel.clone()).collect(),
-        messages.map(|message| message.to.clone()).collect(),
+        source.to_owned(),
+        sender,
+        ids,
+        channels,
+        addresses,
         contents,
+        classes,
+        zones,
+        ends,
+        not_before,
+        segments,
         trace::current().map(TraceContext::to_traceparent),
         at,
+        standing.as_str().to_owned(),
+        problems,
     );
-    Ok(tx.execute(&QUEUE, params).await?)
+    tx.execute(&QUEUE, params).await
+}
+
+fn arrays(messages: Vec<Queued>) -> Arrays {
+    let mut arrays = Arrays::default();
+    for message in messages {
+        arrays.0.push(message.id.as_uuid());
+        arrays.1.push(message.channel);
+        arrays.2.push(message.address);
+        arrays.3.push(message.content);
+        arrays.4.push(message.class);
+        arrays.5.push(message.zone);
+        arrays.6.push(message.expires_at);
+        arrays.7.push(message.not_before);
+        arrays.8.push(message.segments);
+        arrays.9.push(message.problem);
+    }
+    arrays
 }
 
 /// Whether one of these ids belongs to a message of another source.
@@ -140,12 +123,19 @@ fn ids(batch: &Batch) -> Vec<Uuid> {
         .collect()
 }
 
+/// Lets the statements of this transaction that come after it take longer than one may otherwise.
+pub(crate) async fn patiently(tx: &TenantTx, patience: Duration) -> Result<(), DatabaseError> {
+    tx.one(&PATIENTLY, (patience.as_millis().max(1).to_string(),))
+        .await
+        .map(drop)
+}
+
 /// How many messages of a source are in each state. Looks at every one of them: takes long where there are many, and
 /// whoever waits for the end asks first whether anything is open.
 pub(crate) async fn counts(tx: &TenantTx, source: &str) -> Result<BTreeMap<String, u64>, DatabaseError> {
     let (patient, counted) = tokio::join!(
         biased;
-        tx.one(&PATIENTLY, (COUNTING.as_millis().to_string(),)),
+        patiently(tx, COUNTING),
         tx.all(&COUNTS, (tx.tenant(), source.to_owned())),
     );
     patient?;
@@ -172,67 +162,4 @@ pub(crate) async fn open(
         .next()
         .map(|(open,)| open)
         .ok_or(DatabaseError::MissingRow)
-}
-
-/// One message.
-pub(crate) async fn get(
-    database: &Database,
-    tenant: TenantId,
-    id: MessageId,
-) -> Result<Option<Message>, DatabaseError> {
-    Ok(database
-        .read(tenant, &GET, (tenant, id))
-        .await?
-        .into_iter()
-        .next()
-        .and_then(Stored::into_message))
-}
-
-/// Messages, newest first: at most `limit`.
-pub(crate) async fn list(
-    database: &Database,
-    tenant: TenantId,
-    filter: Filter,
-    limit: i64,
-) -> Result<Vec<Message>, DatabaseError> {
-    let state = filter.state.map(|state| state.as_str().to_owned());
-    let Filter {
-        source, after, skip, ..
-    } = filter;
-    let rows = match (source, state) {
-        (None, None) => database.read(tenant, &LIST, (tenant, after, limit, skip)).await?,
-        (None, Some(state)) => {
-            let params = (tenant, state, after, limit, skip);
-            database.read(tenant, &LIST_IN_STATE, params).await?
-        }
-        (Some(source), None) => {
-            let params = (tenant, source, after, limit, skip);
-            database.read(tenant, &LIST_OF_SOURCE, params).await?
-        }
-        (Some(source), Some(state)) => {
-            let params = (tenant, source, state, after, limit, skip);
-            database.read(tenant, &LIST_OF_SOURCE_IN_STATE, params).await?
-        }
-    };
-    Ok(rows.into_iter().filter_map(Stored::into_message).collect())
-}
-
-impl Stored {
-    /// The check constraint of the table admits no state that does not parse.
-    fn into_message(self) -> Option<Message> {
-        Some(Message {
-            id: self.id,
-            source: self.source,
-            sender_id: self.sender_id,
-            channel: self.channel,
-            address: self.address,
-            state: self.state.parse().ok()?,
-            provider_id: self.provider_id,
-            error_code: self.error_code,
-            error_text: self.error_text,
-            attempts: self.attempts,
-            created_at: self.created_at,
-            updated_at: self.updated_at,
-        })
-    }
 }

@@ -6,17 +6,14 @@
 mod answer;
 mod request;
 
-use std::time::Duration;
-
+use plaza_contracts::events::MessageContent;
 use plaza_telemetry::trace;
 use secrecy::ExposeSecret;
 
-use super::{Account, Outgoing, Provider, SendFailure};
+use super::client::{ask, client};
+use super::{Account, ErrorClass, Outgoing, Provider, SendFailure};
 use crate::NotificationConfig;
 use request::Request;
-
-/// No answer of this API is longer.
-const LONGEST_ANSWER: usize = 64 << 10;
 
 /// The adapter.
 pub(crate) struct WhatsApp {
@@ -26,29 +23,26 @@ pub(crate) struct WhatsApp {
 }
 
 impl WhatsApp {
-    /// A client with the deadline of the settings, no redirects and no proxies of the environment.
+    /// A client with the deadline of the settings.
     ///
     /// # Errors
     /// When no TLS provider is installed.
     pub(crate) fn new(config: &NotificationConfig) -> Result<Self, reqwest::Error> {
-        let timeout = config.provider_timeout();
-        let client = reqwest::Client::builder()
-            .timeout(timeout)
-            // Shorter than the whole, so that a connection that cannot be made is known as one: then nothing left.
-            .connect_timeout((timeout / 2).min(Duration::from_secs(3)))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()?;
         let (base, version) = (
             config.whatsapp.base_url.trim_end_matches('/'),
             &config.whatsapp.version,
         );
         Ok(Self {
-            client,
+            client: client(config.provider_timeout())?,
             origin: format!("{base}/{version}"),
             send_trace_context: config.whatsapp.send_trace_context,
         })
     }
+}
+
+/// What a code means that was kept of a failure.
+pub(super) fn class_of(code: &str) -> ErrorClass {
+    answer::class_of(code)
 }
 
 impl Provider for WhatsApp {
@@ -63,48 +57,11 @@ impl Provider for WhatsApp {
         {
             request = request.header("traceparent", context.to_traceparent());
         }
-        let response = request.send().await.map_err(|error| not_answered(&error))?;
-        let status = response.status();
-        // The status line came, so the request arrived; without the body nobody knows what became of it.
-        let body = read(response)
-            .await
-            .map_err(|error| SendFailure::Unknown(describe(&error)))?;
-        if status.is_success() {
-            answer::accepted(&body)
-        } else {
-            Err(answer::refused(status.as_u16(), &body))
+        let (status, body) = ask(request).await?;
+        match &message.content {
+            _ if !(200..300).contains(&status) => Err(answer::refused(status, &body)),
+            MessageContent::Read { provider_id } => answer::noted(&body, provider_id),
+            _ => answer::accepted(&body),
         }
-    }
-}
-
-/// The body, cut off where no honest answer goes on.
-async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, reqwest::Error> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        body.extend_from_slice(&chunk);
-        if body.len() > LONGEST_ANSWER {
-            break;
-        }
-    }
-    Ok(body)
-}
-
-/// A connection that could not be made carried nothing; any other silence leaves the outcome open.
-fn not_answered(error: &reqwest::Error) -> SendFailure {
-    if error.is_connect() || error.is_builder() {
-        SendFailure::NotSent(describe(error))
-    } else {
-        SendFailure::Unknown(describe(error))
-    }
-}
-
-/// What happened, without the URL: it names the account.
-fn describe(error: &reqwest::Error) -> String {
-    if error.is_connect() {
-        "no connection".to_owned()
-    } else if error.is_timeout() {
-        "no answer in time".to_owned()
-    } else {
-        "the connection broke".to_owned()
     }
 }

@@ -5,26 +5,24 @@
 
 use std::collections::BTreeSet;
 
-use axum::extract::{FromRequest, Request, State as Service};
-use bytes::Bytes;
+use axum::extract::{Request, State as Service};
 use http::{HeaderMap, StatusCode};
 use plaza_crypto::{constant_time_eq, hmac_sha256};
 use plaza_kernel::{Caller, Kind, PermissionSet, TenantId};
-use plaza_web::{ApiError, ApiErrors, Denied, Granted, Query, Rule, RuleText, unreadable_body};
+use plaza_web::{ApiError, ApiErrors, Denied, Granted, Query, Rule, RuleText};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{Callback, Receipt, store};
+use super::store::{self, Moved};
+use super::{Receipt, places};
+use crate::callback::{Callback, OfNumber, Told};
 use crate::dispatch::settled;
 use crate::messages::State;
 use crate::{Notification, senders};
 
 /// The longest callback: Meta names 3 MB.
 pub(crate) const BODY: usize = 3 * 1024 * 1024;
-
-/// So many callbacks are in memory at a time before it is known that Meta sent them. Meta repeats the others.
-pub(crate) const AT_ONCE: usize = 16;
 
 /// Whoever signs with the app's secret. The handler checks: the signature is over the body.
 pub(crate) struct MetaSignature;
@@ -78,7 +76,7 @@ pub(crate) async fn verify_meta_webhook(
     }
 }
 
-/// Take a callback of Meta's: receipts of messages.
+/// Take a callback of Meta's: receipts of messages, what people wrote and want, and what became of templates.
 #[utoipa::path(post, path = "/webhooks/meta", tag = "webhooks", operation_id = "receive_meta_webhook",
     request_body(content = String, content_type = "application/json"),
     responses((status = 200, description = "Kept"), ApiErrors))]
@@ -88,9 +86,8 @@ pub(crate) async fn receive_meta_webhook(
     request: Request,
 ) -> Result<StatusCode, ApiError> {
     let callback = notification.read_callback(request).await?;
-    for (account, receipts) in callback.receipts(notification.inner.clock.now()) {
-        notification.take_receipts(&account, &receipts).await?;
-    }
+    let told = callback.told(notification.inner.clock.now());
+    notification.take_told(told).await?;
     Ok(StatusCode::OK)
 }
 
@@ -101,65 +98,81 @@ impl Notification {
         let (Some(secret), Some(given)) = (secret, given_mac(request.headers())) else {
             return Err(not_signed());
         };
-        let _place = self.inner.callback_places.try_acquire().map_err(|_| {
-            ApiError::new(
-                Kind::Unavailable,
-                "TOO_MANY_CALLBACKS",
-                "too many callbacks at once; repeat it",
-            )
-        })?;
-        let body = Bytes::from_request(request, &())
-            .await
-            .map_err(|error| unreadable_body(&error))?;
-        let expected = hmac_sha256(secret.expose_secret().as_bytes(), &body);
-        if !constant_time_eq(&expected, &given) {
+        let (body, _place) = places::body(&self.inner.callback_places.meta, request).await?;
+        if !holds(secret.expose_secret().as_bytes(), &body, &given) {
             return Err(not_signed());
         }
         serde_json::from_slice(&body)
             .map_err(|_| ApiError::new(Kind::Malformed, "MALFORMED_JSON", "the body is not a callback"))
     }
 
-    /// Receipts of an account nobody here has are acknowledged and dropped: Meta would repeat them for days.
-    async fn take_receipts(&self, account: &str, receipts: &[Receipt]) -> Result<(), ApiError> {
-        if receipts.is_empty() {
-            return Ok(());
+    /// Takes all of what is told, whatever becomes of a part of it: Meta repeats the whole until all of it is kept, and one
+    /// number or tenant that fails must not cost the others theirs.
+    async fn take_told(&self, told: Told) -> Result<(), ApiError> {
+        let mut taken = Ok(());
+        for (account, told) in told.numbers {
+            taken = taken.and(self.take_of_number(&account, &told).await);
         }
-        let mut last = None;
-        loop {
-            let database = &self.inner.database;
-            let holders = senders::store::holders(database, senders::WHATSAPP, account, last).await?;
-            let Some(next) = holders.last() else { break };
-            last = Some(*next);
-            for tenant in &holders {
-                self.apply_receipts(*tenant, receipts).await?;
-            }
-            if holders.len() < senders::store::HOLDERS_AT_ONCE {
-                break;
-            }
+        for (business, updates) in told.templates {
+            taken = taken.and(self.take_templates(&business, &updates).await);
         }
-        if last.is_none() {
+        taken
+    }
+
+    /// What is told of an account that nobody here has is acknowledged and dropped: Meta would repeat it for days.
+    async fn take_of_number(&self, account: &str, told: &OfNumber) -> Result<(), ApiError> {
+        let holders = self.holders(senders::WHATSAPP, account).await?;
+        if holders.is_empty() {
             tracing::warn!("callback for an unknown account dropped");
         }
-        metrics::counter!("plaza_receipts_total").increment(receipts.len() as u64);
-        Ok(())
+        let mut taken = Ok(());
+        for tenant in holders {
+            if !told.receipts.is_empty() {
+                taken = taken.and(self.apply_receipts(tenant, &told.receipts).await);
+            }
+            taken = taken.and(self.take_of_people(tenant, account, told).await);
+        }
+        metrics::counter!("plaza_receipts_total").increment(told.receipts.len() as u64);
+        taken
+    }
+
+    /// All who say that an account is theirs.
+    pub(crate) async fn holders(&self, provider: &str, account: &str) -> Result<Vec<TenantId>, ApiError> {
+        let (database, mut all) = (&self.inner.database, Vec::new());
+        loop {
+            let next = senders::holders::of_account(database, provider, account, all.last().copied()).await?;
+            let is_last = next.len() < senders::holders::AT_ONCE;
+            all.extend(next);
+            if is_last {
+                return Ok(all);
+            }
+        }
     }
 
     /// Applies those of the receipts that are about this tenant's messages.
     #[tracing::instrument(name = "apply receipts", skip_all, fields(receipts = receipts.len()))]
-    async fn apply_receipts(&self, tenant: TenantId, receipts: &[Receipt]) -> Result<(), ApiError> {
+    pub(crate) async fn apply_receipts(
+        &self,
+        tenant: TenantId,
+        receipts: &[Receipt],
+    ) -> Result<(), ApiError> {
         let tx = self.inner.database.begin(tenant);
         let moved = store::apply(&tx, receipts, self.inner.clock.now()).await?;
+        self.learn(&tx, &moved).await?;
         tx.commit().await?;
+        plaza_telemetry::crash::point("receipts.committed");
+        self.trip_sources(tenant, receipts).await?;
+        self.send_again(tenant, &moved).await?;
         self.announce_settled(tenant, moved).await;
         Ok(())
     }
 
     /// The receipts are kept by now: a failure here is no reason to be told once more, and whoever waits for the
     /// announcement asks for the counts now and then.
-    async fn announce_settled(&self, tenant: TenantId, moved: Vec<(String, String)>) {
-        let was_open = |state: &String| state.parse::<State>().is_ok_and(State::is_open);
-        let moved = moved.into_iter().filter(|(_, before)| was_open(before));
-        let sources: BTreeSet<String> = moved.map(|(source, _)| source).collect();
+    async fn announce_settled(&self, tenant: TenantId, moved: Vec<Moved>) {
+        let was_open = |moved: &Moved| moved.before.parse::<State>().is_ok_and(State::is_open);
+        let moved = moved.into_iter().filter(was_open);
+        let sources: BTreeSet<String> = moved.map(|moved| moved.source).collect();
         if let Err(error) = settled::announce(self, tenant, &sources).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
@@ -169,13 +182,19 @@ impl Notification {
     }
 }
 
-fn not_signed() -> ApiError {
+/// Refuses a callback that nobody whom we know signed.
+pub(crate) fn not_signed() -> ApiError {
     let text = "the signature does not hold";
     ApiError::new(Kind::Unauthenticated, "INVALID_SIGNATURE", text)
 }
 
+/// Whether this is the MAC of these bytes under the app's secret.
+pub(crate) fn holds(secret: &[u8], body: &[u8], given: &[u8; 32]) -> bool {
+    constant_time_eq(&hmac_sha256(secret, body), given)
+}
+
 /// The MAC that a callback claims to have. Two are none: which one counts must not be ours to guess.
-fn given_mac(headers: &HeaderMap) -> Option<[u8; 32]> {
+pub(crate) fn given_mac(headers: &HeaderMap) -> Option<[u8; 32]> {
     let mut given = headers.get_all("x-hub-signature-256").iter();
     let header = given.next()?.to_str().ok()?;
     let mac = decode_hex(header.strip_prefix("sha256=")?)?;
@@ -197,7 +216,60 @@ fn decode_hex(text: &str) -> Option<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    #[test]
+    fn the_published_signatures_are_ours() {
+        let vectors = include_str!("../../../../testdata/vectors/meta.json");
+        let vectors: serde_json::Value = serde_json::from_str(vectors).unwrap();
+        for row in vectors["signatures"].as_array().unwrap() {
+            let text = |name: &str| row[name].as_str().unwrap();
+            let mut headers = HeaderMap::new();
+            let given = format!("sha256={}", text("mac")).parse().unwrap();
+            headers.insert("x-hub-signature-256", given);
+            let expected = hmac_sha256(text("key").as_bytes(), text("body").as_bytes());
+            assert_eq!(given_mac(&headers), Some(expected));
+        }
+    }
+
+    fn headers(signature: &[u8]) -> HeaderMap {
+        let signature = http::HeaderValue::from_bytes(signature).unwrap();
+        HeaderMap::from_iter([(http::HeaderName::from_static("x-hub-signature-256"), signature)])
+    }
+
+    proptest! {
+        /// What was signed holds, and with any byte of the signature or the body changed, to any other, nothing does.
+        #[test]
+        fn any_byte_changed_and_nobody_signed_it(
+            secret in prop::collection::vec(any::<u8>(), 1..40),
+            body in prop::collection::vec(any::<u8>(), 1..200),
+            at in any::<prop::sample::Index>(), to in 0x20_u8..0x7f, other in any::<u8>(), capital in any::<bool>(),
+        ) {
+            let signature = format!("sha256={}", hex::encode(hmac_sha256(&secret, &body))).into_bytes();
+            let given = given_mac(&headers(&signature)).unwrap();
+            prop_assert!(holds(&secret, &body, &given));
+
+            let mut changed = body.clone();
+            *at.get_mut(&mut changed) = other;
+            prop_assert_eq!(holds(&secret, &changed, &given), changed == body);
+
+            let mut changed = signature.clone();
+            let byte = at.get_mut(&mut changed);
+            *byte = if capital { byte.to_ascii_uppercase() } else { to };
+            let believed = given_mac(&headers(&changed)).is_some_and(|given| holds(&secret, &body, &given));
+            prop_assert_eq!(believed, changed == signature);
+        }
+
+        #[test]
+        fn rubbish_is_no_signature(text in "[ -~]{0,100}", shaped in "sha256=[0-9a-f]{60,68}") {
+            for text in [text, shaped] {
+                let given = given_mac(&headers(text.as_bytes()));
+                prop_assert_eq!(given.map(|given| format!("sha256={}", hex::encode(given))).unwrap_or_else(|| text.clone()), text);
+            }
+        }
+    }
 
     #[test]
     fn only_a_whole_mac_is_decoded() {

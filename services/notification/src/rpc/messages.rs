@@ -3,29 +3,34 @@
 //! Who passes on a person sees messages, receipts and suppressed addresses by that person's rights, as over HTTP. Numbers of
 //! messages by state, and which sender there is, are part of what broadcast shows of a campaign, and need none of their own.
 
-use plaza_contracts::events::{MessageContent, OutgoingMessage};
 use plaza_contracts::ids::SenderId;
-use plaza_contracts::incoming::{Asker, Refusal, id, page, reply, time};
+use plaza_contracts::incoming::{Asker, Refusal, id, reply};
 use plaza_contracts::permissions::{ViewLogs, ViewSuppressions};
 use plaza_contracts::proto::notification::notification_server::Notification as NotificationApi;
 use plaza_contracts::proto::notification::{
-    CountsReply, CountsRequest, GetMessageRequest, Message as MessageReply, MessagesReply, MessagesRequest,
-    OpenReply, OpenRequest, OutgoingMessage as OutgoingRequest, Receipt as ReceiptReply, ReceiptsReply,
-    ReceiptsRequest, SendReply, SendRequest, SenderReply, SenderRequest, SuppressedReply, SuppressedRequest,
+    CancelReply, CancelRequest, CountsReply, CountsRequest, GetMessageRequest, HoldReply, HoldRequest,
+    Message as MessageReply, MessagesReply, MessagesRequest, OpenReply, OpenRequest, ReceiptsReply,
+    ReceiptsRequest, ReleaseReply, ReleaseRequest, ReportReply, ReportRequest, RetryFailedReply,
+    RetryFailedRequest, SendReply, SendRequest, SenderReply, SenderRequest, SuppressedReply,
+    SuppressedRequest,
 };
-use plaza_kernel::{Cursor, Page};
 use tonic::{Request, Response, Status, async_trait};
+use uuid::Uuid;
 
+use super::listing::{message_reply, receipt_reply};
+use super::sources::{report_reply, source};
 use super::{Rpc, Unacceptable};
-use crate::messages::queue::Batch;
-use crate::messages::store::Filter;
-use crate::messages::{Message, NoMessage, State};
-use crate::receipts::store::Kept;
+use crate::messages::NoMessage;
 use crate::senders::NoSender;
-use crate::{messages, receipts, senders, suppressions};
+use crate::sources::ASKED;
+use crate::suppressions::planning::SUPPRESSED;
+use crate::{messages, receipts, senders};
 
 /// The most addresses of one question.
 const ADDRESSES: usize = 1_000;
+
+/// The most codes of one question.
+const CODES: usize = 100;
 
 #[async_trait]
 impl NotificationApi for Rpc {
@@ -68,7 +73,7 @@ impl NotificationApi for Rpc {
             let (asker, request) = (Asker::of(&request)?, request.get_ref());
             let tenant = self.right::<ViewLogs>(asker, &request.tenant_id).await?.tenant();
             let message = id("message_id", &request.message_id)?;
-            let found = messages::store::get(&self.0.inner.database, tenant, message).await?;
+            let found = messages::listing::get(&self.0.inner.database, tenant, message).await?;
             Ok(found.map(message_reply).ok_or(NoMessage)?)
         };
         reply(find.await)
@@ -80,7 +85,7 @@ impl NotificationApi for Rpc {
             let tenant = self.right::<ViewLogs>(asker, &request.tenant_id).await?.tenant();
             let message = id("message_id", &request.message_id)?;
             let database = &self.0.inner.database;
-            messages::store::get(database, tenant, message)
+            messages::listing::get(database, tenant, message)
                 .await?
                 .ok_or(NoMessage)?;
             let receipts = receipts::store::of_message(database, tenant, message).await?;
@@ -90,24 +95,81 @@ impl NotificationApi for Rpc {
         reply(list.await)
     }
 
+    async fn hold(&self, request: Request<HoldRequest>) -> Result<Response<HoldReply>, Status> {
+        let hold = async {
+            let (asker, request) = (Asker::of(&request)?, request.get_ref());
+            let tenant = asker.tenant(&request.tenant_id)?;
+            let reason = text("reason", &request.reason)?;
+            let reason = if reason.is_empty() { ASKED } else { reason };
+            self.0.hold(tenant, source(&request.source)?, reason).await?;
+            Ok(HoldReply {})
+        };
+        reply(hold.await)
+    }
+
+    async fn release(&self, request: Request<ReleaseRequest>) -> Result<Response<ReleaseReply>, Status> {
+        let release = async {
+            let (asker, request) = (Asker::of(&request)?, request.get_ref());
+            let tenant = asker.tenant(&request.tenant_id)?;
+            self.0.release(tenant, source(&request.source)?).await?;
+            Ok(ReleaseReply {})
+        };
+        reply(release.await)
+    }
+
+    async fn cancel(&self, request: Request<CancelRequest>) -> Result<Response<CancelReply>, Status> {
+        let cancel = async {
+            let (asker, request) = (Asker::of(&request)?, request.get_ref());
+            let tenant = asker.tenant(&request.tenant_id)?;
+            let part = self.0.call_off(tenant, source(&request.source)?).await?;
+            Ok(CancelReply {
+                cancelled: part.messages,
+                more: part.more,
+            })
+        };
+        reply(cancel.await)
+    }
+
+    async fn retry_failed(
+        &self,
+        request: Request<RetryFailedRequest>,
+    ) -> Result<Response<RetryFailedReply>, Status> {
+        let retry = async {
+            let (asker, request) = (Asker::of(&request)?, request.get_ref());
+            let tenant = asker.tenant(&request.tenant_id)?;
+            let (source, codes) = (source(&request.source)?, &request.codes);
+            if codes.len() > CODES || codes.iter().any(|code| !is_text(code)) {
+                return Err(Unacceptable("codes").into());
+            }
+            let after = match request.after.as_str() {
+                "" => Uuid::nil(),
+                last => id("after", last)?,
+            };
+            let part = self.0.retry_failed(tenant, source, codes, after).await?;
+            Ok(RetryFailedReply {
+                requeued: part.messages,
+                more: part.more,
+                last: part.last.map(|last| last.to_string()).unwrap_or_default(),
+            })
+        };
+        reply(retry.await)
+    }
+
+    async fn report(&self, request: Request<ReportRequest>) -> Result<Response<ReportReply>, Status> {
+        let report = async {
+            let (asker, request) = (Asker::of(&request)?, request.get_ref());
+            let tenant = asker.tenant(&request.tenant_id)?;
+            let found = self.0.report(tenant, source(&request.source)?).await?;
+            Ok(report_reply(found))
+        };
+        reply(report.await)
+    }
+
     async fn suppressed(
         &self,
         request: Request<SuppressedRequest>,
     ) -> Result<Response<SuppressedReply>, Status> {
-        let look = async {
-            let (asker, request) = (Asker::of(&request)?, request.into_inner());
-            let right = self.right::<ViewSuppressions>(asker, &request.tenant_id);
-            let tenant = right.await?.tenant();
-            let (channel, addresses) = (request.channel, request.addresses);
-            text("channel", &channel)?;
-            if addresses.len() > ADDRESSES || addresses.iter().any(|address| !is_text(address)) {
-                return Err(Unacceptable("addresses").into());
-            }
-            let database = &self.0.inner.database;
-            let addresses = suppressions::store::among(database, tenant, channel, addresses).await?;
-            Ok(SuppressedReply { addresses })
-        };
-        reply(look.await)
+        reply(self.look_up_suppressed(request).await)
     }
 
     async fn sender(&self, request: Request<SenderRequest>) -> Result<Response<SenderReply>, Status> {
@@ -132,101 +194,39 @@ impl NotificationApi for Rpc {
 }
 
 impl Rpc {
-    async fn queue(&self, request: Request<SendRequest>) -> Result<SendReply, Refusal> {
+    async fn look_up_suppressed(
+        &self,
+        request: Request<SuppressedRequest>,
+    ) -> Result<SuppressedReply, Refusal> {
         let (asker, request) = (Asker::of(&request)?, request.into_inner());
-        let tenant = asker.tenant(&request.tenant_id)?;
-        let messages: Result<_, Refusal> = request.messages.into_iter().map(outgoing).collect();
-        let batch = Batch {
-            source: source(request.source)?,
-            sender: id("sender_id", &request.sender_id)?,
-            messages: messages?,
-        };
-        let tx = self.0.inner.database.begin(tenant);
-        let queued = self.0.queue(&tx, &batch).await?;
-        tx.commit().await?;
-        let queued = u32::try_from(queued).unwrap_or_default();
-        Ok(SendReply { queued })
-    }
-
-    async fn list(&self, request: Request<MessagesRequest>) -> Result<MessagesReply, Refusal> {
-        let (asker, request) = (Asker::of(&request)?, request.into_inner());
-        let tenant = self.right::<ViewLogs>(asker, &request.tenant_id).await?.tenant();
-        let page = page(request.limit, &request.cursor)?;
-        text("source", &request.source)?;
-        let given = |text: String| Some(text).filter(|text| !text.is_empty());
-        let state = given(request.state).map(|state| state.parse::<State>());
-        let filter = Filter {
-            source: given(request.source),
-            state: state.transpose().map_err(|_| Unacceptable("state"))?,
-            after: page.cursor.map(Cursor::last_seen),
-            skip: 0,
-        };
-        let (database, limit) = (&self.0.inner.database, page.limit.and_one());
-        let found = messages::store::list(database, tenant, filter, limit).await?;
-        let page = Page::from_found(found, page.limit, |message| message.id).map(message_reply);
-        Ok(MessagesReply {
-            messages: page.items,
-            next_cursor: page.next_cursor.unwrap_or_default(),
+        let right = self.right::<ViewSuppressions>(asker, &request.tenant_id);
+        let tenant = right.await?.tenant();
+        let (channel, addresses) = (request.channel, request.addresses);
+        text("channel", &channel)?;
+        if addresses.len() > ADDRESSES || addresses.iter().any(|address| !is_text(address)) {
+            return Err(Unacceptable("addresses").into());
+        }
+        let class = Some(text("class", &request.class)?.to_owned()).filter(|class| !class.is_empty());
+        let reasons = self.0.not_to_be_sent(tenant, &channel, addresses, class).await?;
+        Ok(SuppressedReply {
+            addresses: reasons
+                .iter()
+                .filter(|(_, reason)| **reason == SUPPRESSED)
+                .map(|(address, _)| address.clone())
+                .collect(),
+            reasons: reasons
+                .into_iter()
+                .map(|(address, reason)| (address, reason.to_owned()))
+                .collect(),
         })
     }
 }
 
 /// A text as the database can keep it.
-fn text<'a>(field: &'static str, text: &'a str) -> Result<&'a str, Unacceptable> {
+pub(super) fn text<'a>(field: &'static str, text: &'a str) -> Result<&'a str, Unacceptable> {
     is_text(text).then_some(text).ok_or(Unacceptable(field))
 }
 
 fn is_text(text: &str) -> bool {
     text.len() <= 1_000 && !text.contains(char::is_control)
-}
-
-/// A kind, a colon, an id.
-fn source(text: String) -> Result<String, Unacceptable> {
-    let good = |(kind, id): (&str, &str)| {
-        let in_kind = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
-        !kind.is_empty() && kind.bytes().all(in_kind) && id.bytes().all(|byte| byte.is_ascii_graphic())
-    };
-    let is_source = text.len() <= 200 && !text.ends_with(':') && text.split_once(':').is_some_and(good);
-    is_source.then_some(text).ok_or(Unacceptable("source"))
-}
-
-fn outgoing(message: OutgoingRequest) -> Result<OutgoingMessage, Refusal> {
-    let template = message.template.ok_or(Unacceptable("template"))?;
-    Ok(OutgoingMessage {
-        message_id: id("message_id", &message.message_id)?,
-        channel: message.channel,
-        to: message.to,
-        content: MessageContent::Template {
-            name: template.name,
-            language: template.language,
-            body: template.body,
-        },
-    })
-}
-
-fn message_reply(message: Message) -> MessageReply {
-    MessageReply {
-        message_id: message.id.to_string(),
-        source: message.source,
-        sender_id: message.sender_id.to_string(),
-        channel: message.channel,
-        to: message.address,
-        state: message.state.to_string(),
-        provider_id: message.provider_id.unwrap_or_default(),
-        error_code: message.error_code.unwrap_or_default(),
-        error_text: message.error_text.unwrap_or_default(),
-        attempts: u32::try_from(message.attempts).unwrap_or_default(),
-        created_at: time(message.created_at),
-        updated_at: time(message.updated_at),
-    }
-}
-
-fn receipt_reply(receipt: Kept) -> ReceiptReply {
-    ReceiptReply {
-        provider_id: receipt.provider_id,
-        status: receipt.status,
-        at: time(receipt.at),
-        error_code: receipt.error_code.unwrap_or_default(),
-        received_at: time(receipt.received_at),
-    }
 }

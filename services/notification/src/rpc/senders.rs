@@ -6,14 +6,14 @@ use plaza_contracts::permissions::{ManageSenders, ViewSenders};
 use plaza_contracts::proto::notification::senders_server::Senders;
 use plaza_contracts::proto::notification::{
     CreateSenderRequest, GetSenderRequest, ListSendersReply, ListSendersRequest, RenewSenderTokenReply,
-    RenewSenderTokenRequest, ResumeSenderReply, ResumeSenderRequest, SenderAccount,
+    RenewSenderTokenRequest, ResumeSenderReply, ResumeSenderRequest, SenderAccount, SmsAccount,
 };
 use secrecy::SecretString;
 use tonic::{Request, Response, Status, async_trait};
 
-use super::Rpc;
+use super::{Rpc, Unacceptable};
 use crate::senders::create::NewSender;
-use crate::senders::{NoSender, Sender, store};
+use crate::senders::{NewAccount, NoSender, SMS, Sender, WHATSAPP, is_messaging_service, store};
 
 #[async_trait]
 impl Senders for Rpc {
@@ -24,13 +24,7 @@ impl Senders for Rpc {
         let create = async {
             let (asker, request) = (Asker::of(&request)?, request.into_inner());
             let right = self.right::<ManageSenders>(asker, &request.tenant_id).await?;
-            let new = NewSender {
-                name: request.name,
-                account_id: request.phone_number_id,
-                access_token: SecretString::from(request.access_token),
-                rate: request.rate,
-            };
-            Ok(account(self.0.create_sender(&right, new).await?))
+            Ok(account(self.0.create_sender(&right, new_sender(request)?).await?))
         };
         reply(create.await)
     }
@@ -97,12 +91,47 @@ impl Senders for Rpc {
     }
 }
 
+fn new_sender(request: CreateSenderRequest) -> Result<NewSender, Unacceptable> {
+    let given = |text: String| Some(text).filter(|text| !text.is_empty());
+    let account = match (request.channel.as_str(), request.sms) {
+        ("" | WHATSAPP, None) => NewAccount::WhatsApp {
+            phone_number_id: request.phone_number_id,
+        },
+        (SMS, Some(sms)) if request.phone_number_id.is_empty() => NewAccount::Sms {
+            account_sid: sms.account_sid,
+            from: given(sms.from),
+            messaging_service_sid: given(sms.messaging_service_sid),
+        },
+        _ => return Err(Unacceptable("channel")),
+    };
+    Ok(NewSender {
+        name: request.name,
+        account,
+        access_token: SecretString::from(request.access_token),
+        rate: request.rate,
+    })
+}
+
 fn account(sender: Sender) -> SenderAccount {
+    let is_service = is_messaging_service(&sender.account_id);
+    let id = |wanted: bool| {
+        if wanted {
+            sender.account_id.clone()
+        } else {
+            String::new()
+        }
+    };
+    let sms = (sender.channel == SMS).then(|| SmsAccount {
+        account_sid: sender.settings.account_sid.clone(),
+        from: id(!is_service),
+        messaging_service_sid: id(is_service),
+    });
     SenderAccount {
         sender_id: sender.id.to_string(),
-        channel: sender.channel,
         name: sender.name,
-        phone_number_id: sender.account_id,
+        phone_number_id: id(sms.is_none()),
+        channel: sender.channel,
+        sms,
         rate: u32::try_from(sender.rate).unwrap_or_default(),
         status: sender.status,
         status_reason: sender.status_reason.unwrap_or_default(),

@@ -10,6 +10,7 @@ use plaza_contracts::proto::notification::{
 use tonic::{Request, Response, Status, async_trait};
 
 use super::Rpc;
+use crate::suppressions::suppress::NewSuppression;
 use crate::suppressions::{Suppression, store};
 
 #[async_trait]
@@ -23,10 +24,14 @@ impl Suppressions for Rpc {
             let right = self
                 .right::<ManageSuppressions>(asker, &request.tenant_id)
                 .await?;
-            let reason = Some(request.reason).filter(|reason| !reason.is_empty());
-            Ok(suppression(
-                self.0.suppress(&right, request.address, reason).await?,
-            ))
+            let given = |text: String| Some(text).filter(|text| !text.is_empty());
+            let new = NewSuppression {
+                address: request.address,
+                channel: None,
+                scope: given(request.scope),
+                reason: given(request.reason),
+            };
+            Ok(suppression(self.0.suppress(&right, new).await?))
         };
         reply(suppress.await)
     }
@@ -71,6 +76,8 @@ fn suppression(suppression: Suppression) -> SuppressionReply {
         channel: suppression.channel,
         address: suppression.address,
         reason: suppression.reason,
+        scope: suppression.scope.as_str().to_owned(),
+        source: suppression.source,
         created_at: time(suppression.created_at),
     }
 }

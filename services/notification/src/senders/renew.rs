@@ -5,11 +5,12 @@ use plaza_contracts::incoming::TenantRight;
 use plaza_contracts::permissions::ManageSenders;
 use plaza_database::DatabaseError;
 use plaza_kernel::{Failure, FieldError, Kind};
+use plaza_vault::VaultError;
 use secrecy::SecretString;
 
 use super::create::check_token;
 use super::store;
-use crate::{Notification, dispatch};
+use crate::{Notification, audit, dispatch};
 
 /// Why a sender's token was not renewed.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,8 @@ pub(crate) enum RenewTokenError {
     Invalid(FieldError),
     #[error("this sender does not exist")]
     NotFound,
+    #[error("the token was not sealed")]
+    Vault(#[from] VaultError),
     #[error("database failed")]
     Database(#[from] DatabaseError),
 }
@@ -27,6 +30,7 @@ impl Failure for RenewTokenError {
         match self {
             Self::Invalid(_) => Kind::Invalid,
             Self::NotFound => Kind::NotFound,
+            Self::Vault(error) => error.kind(),
             Self::Database(error) => error.kind(),
         }
     }
@@ -35,6 +39,7 @@ impl Failure for RenewTokenError {
         match self {
             Self::Invalid(_) => "INVALID_SENDER",
             Self::NotFound => "SENDER_NOT_FOUND",
+            Self::Vault(error) => error.code(),
             Self::Database(error) => error.code(),
         }
     }
@@ -55,12 +60,13 @@ impl Notification {
         id: SenderId,
         token: &SecretString,
     ) -> Result<(), RenewTokenError> {
-        check_token(token).map_or(Ok(()), |field| Err(RenewTokenError::Invalid(field)))?;
+        check_token("/access_token", token).map_or(Ok(()), |field| Err(RenewTokenError::Invalid(field)))?;
         let tx = self.inner.database.begin(right.tenant());
-        let sealed = self.seal_token(right.tenant(), id, token);
+        let sealed = self.seal_token(&tx, id, token).await?;
         if !store::set_token(&tx, id, sealed, self.inner.clock.now()).await? {
             return Err(RenewTokenError::NotFound);
         }
+        plaza_audit::done(&tx, &self.inner.clock, &audit::SENDER_RENEWED, id).await?;
         tx.signal_on_commit(dispatch::DUE);
         tx.commit().await?;
         Ok(())

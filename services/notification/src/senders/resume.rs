@@ -7,7 +7,7 @@ use plaza_database::DatabaseError;
 use plaza_kernel::{Failure, Kind};
 
 use super::{NoSender, store};
-use crate::{Notification, dispatch};
+use crate::{Notification, audit, dispatch};
 
 /// Why a sender was not set going.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,7 @@ impl Notification {
         if !store::resume(&tx, id, self.inner.clock.now()).await? {
             return Err(NoSender.into());
         }
+        plaza_audit::done(&tx, &self.inner.clock, &audit::SENDER_RESUMED, id).await?;
         tx.signal_on_commit(dispatch::DUE);
         tx.commit().await?;
         Ok(())

@@ -1,12 +1,13 @@
-//! All SQL about senders.
+//! All SQL about senders, but for whose their accounts are (`holders.rs`).
 
 use chrono::{DateTime, Utc};
 use plaza_contracts::ids::SenderId;
 use plaza_database::{Database, DatabaseError, TenantTx, row, statements};
 use plaza_kernel::{Page, PageQuery, TenantId};
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::Sender;
+use super::{SMS, Sender, SenderSettings, holders};
 
 row! {
     /// A sender's row.
@@ -15,6 +16,7 @@ row! {
         channel: String,
         name: String,
         account_id: String,
+        settings: Value,
         rate: i32,
         status: String,
         status_reason: Option<String>,
@@ -23,25 +25,29 @@ row! {
 }
 
 statements! {
-    // A tenant that has it already is refused by the sender's own key, which says so.
-    static TAKE_ACCOUNT: (String, String, Uuid) => () =
-        "INSERT INTO notification.provider_accounts (provider, account_id, holder) VALUES ($1, $2, $3)
-         ON CONFLICT DO NOTHING";
-    static INSERT: (TenantId, SenderId, String, String, String, String, i32, DateTime<Utc>) => () =
+    static INSERT: (TenantId, SenderId, String, String, String, String, i32, DateTime<Utc>, Value) => () =
         "INSERT INTO notification.senders
-                (tenant_id, id, channel, name, account_id, access_token, rate, status, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 'active', $8, $8)";
+                (tenant_id, id, channel, name, account_id, access_token, rate, status, created_at, updated_at, settings)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'active', $8, $8, $9)";
+    static SEALED_TOKEN: (TenantId, SenderId, String) => (String,) =
+        "SELECT access_token FROM notification.senders WHERE tenant_id = $1 AND id = $2 AND channel = $3";
     static LIST: (TenantId, Option<Uuid>, i64, i64) => Stored =
-        "SELECT id, channel, name, account_id, rate, status, status_reason, created_at
+        "SELECT id, channel, name, account_id, settings, rate, status, status_reason, created_at
            FROM notification.senders
           WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id > $2)
           ORDER BY id LIMIT $3 OFFSET $4";
     static GET: (TenantId, SenderId) => Stored =
-        "SELECT id, channel, name, account_id, rate, status, status_reason, created_at
+        "SELECT id, channel, name, account_id, settings, rate, status, status_reason, created_at
            FROM notification.senders WHERE tenant_id = $1 AND id = $2";
     static DEFAULT: (TenantId, String) => Stored =
-        "SELECT id, channel, name, account_id, rate, status, status_reason, created_at
+        "SELECT id, channel, name, account_id, settings, rate, status, status_reason, created_at
            FROM notification.senders
+          WHERE tenant_id = $1 AND channel = $2 AND status = 'active'
+          ORDER BY id LIMIT 1";
+    static CHANNEL: (TenantId, SenderId) => (SenderId, String) =
+        "SELECT id, channel FROM notification.senders WHERE tenant_id = $1 AND id = $2";
+    static DEFAULT_IN: (TenantId, String) => (SenderId, String) =
+        "SELECT id, channel FROM notification.senders
           WHERE tenant_id = $1 AND channel = $2 AND status = 'active'
           ORDER BY id LIMIT 1";
     static RESUME: (TenantId, SenderId, DateTime<Utc>) => () =
@@ -51,16 +57,15 @@ statements! {
     static STOP: (TenantId, SenderId, String, String, String, DateTime<Utc>) => () =
         "UPDATE notification.senders SET status = $4, status_reason = $5, updated_at = $6
           WHERE tenant_id = $1 AND id = $2 AND access_token = $3";
+    static STOP_ACTIVE: (TenantId, SenderId, String, String, DateTime<Utc>) => () =
+        "UPDATE notification.senders SET status = $3, status_reason = $4, updated_at = $5
+          WHERE tenant_id = $1 AND id = $2 AND status = 'active'";
     static SET_TOKEN: (TenantId, SenderId, String, DateTime<Utc>) => () =
         "UPDATE notification.senders
             SET access_token = $3, updated_at = $4,
                 status = CASE WHEN status = 'needs_auth' THEN 'active' ELSE status END,
                 status_reason = CASE WHEN status = 'needs_auth' THEN NULL ELSE status_reason END
           WHERE tenant_id = $1 AND id = $2";
-    static HOLDERS: (String, String, Option<Uuid>) => (Uuid,) =
-        "SELECT holder FROM notification.provider_accounts
-          WHERE provider = $1 AND account_id = $2 AND ($3::uuid IS NULL OR holder > $3)
-          ORDER BY holder LIMIT 100";
 }
 
 /// Writes a new sender. Violates `senders_account_key` or `senders_name_key`.
@@ -70,11 +75,12 @@ pub(crate) async fn insert(
     sealed_token: String,
 ) -> Result<(), DatabaseError> {
     let account = sender.account_id.clone();
-    tx.execute(
-        &TAKE_ACCOUNT,
-        (sender.channel.clone(), account.clone(), tx.tenant().as_uuid()),
-    )
-    .await?;
+    // Callbacks of Meta's name the account, those of Twilio's our own sender: its address is ours to choose.
+    let called_back = match sender.channel.as_str() {
+        SMS => sender.id.to_string(),
+        _ => account.clone(),
+    };
+    holders::take(tx, &sender.channel, &called_back).await?;
     let (channel, name) = (sender.channel.clone(), sender.name.clone());
     let params = (
         tx.tenant(),
@@ -85,8 +91,21 @@ pub(crate) async fn insert(
         sealed_token,
         sender.rate,
         sender.created_at,
+        sender.settings.to_json(),
     );
     tx.execute(&INSERT, params).await.map(drop)
+}
+
+/// The sealed token of a sender of this channel.
+pub(crate) async fn sealed_token(
+    database: &Database,
+    tenant: TenantId,
+    id: SenderId,
+    channel: &str,
+) -> Result<Option<String>, DatabaseError> {
+    let params = (tenant, id, channel.to_owned());
+    let found = database.read(tenant, &SEALED_TOKEN, params).await?;
+    Ok(found.into_iter().next().map(|(sealed,)| sealed))
 }
 
 /// A page of the tenant's senders, oldest first.
@@ -133,23 +152,45 @@ pub(crate) async fn default_of(
     Ok(rows.into_iter().next().map(Sender::from))
 }
 
+/// The named sender, or the tenant's oldest active one of a channel; with its channel.
+pub(crate) async fn for_channel(
+    tx: &TenantTx,
+    channel: &str,
+    named: Option<SenderId>,
+) -> Result<Option<(SenderId, String)>, DatabaseError> {
+    match named {
+        Some(id) => tx.optional(&CHANNEL, (tx.tenant(), id)).await,
+        None => tx.optional(&DEFAULT_IN, (tx.tenant(), channel.to_owned())).await,
+    }
+}
+
 /// Sets a sender going again; says whether there is such a one.
 pub(crate) async fn resume(tx: &TenantTx, id: SenderId, at: DateTime<Utc>) -> Result<bool, DatabaseError> {
     Ok(tx.execute(&RESUME, (tx.tenant(), id, at)).await? == 1)
 }
 
-/// Stops a sender that was refused with this sealed token.
+/// Stops a sender that was refused with this sealed token; says whether it still had it.
 pub(crate) async fn stop(
     tx: &TenantTx,
     id: SenderId,
     sealed_token: &str,
     (status, reason): (&str, &str),
     at: DateTime<Utc>,
-) -> Result<(), DatabaseError> {
+) -> Result<bool, DatabaseError> {
     let (token, status, reason) = (sealed_token.to_owned(), status.to_owned(), reason.to_owned());
-    tx.execute(&STOP, (tx.tenant(), id, token, status, reason, at))
-        .await
-        .map(drop)
+    let params = (tx.tenant(), id, token, status, reason, at);
+    Ok(tx.execute(&STOP, params).await? == 1)
+}
+
+/// Stops a sender, whatever its token; says whether it was active.
+pub(crate) async fn stop_active(
+    tx: &TenantTx,
+    id: SenderId,
+    (status, reason): (&str, &str),
+    at: DateTime<Utc>,
+) -> Result<bool, DatabaseError> {
+    let params = (tx.tenant(), id, status.to_owned(), reason.to_owned(), at);
+    Ok(tx.execute(&STOP_ACTIVE, params).await? == 1)
 }
 
 /// Puts another sealed token in place. A sender that waits for one is active again.
@@ -165,26 +206,6 @@ pub(crate) async fn set_token(
         == 1)
 }
 
-/// As many as [`holders`] gives at a time.
-pub(crate) const HOLDERS_AT_ONCE: usize = 100;
-
-/// The next hundred of the tenants who say that this account is theirs.
-pub(crate) async fn holders(
-    database: &Database,
-    provider: &str,
-    account: &str,
-    after: Option<TenantId>,
-) -> Result<Vec<TenantId>, DatabaseError> {
-    let after = after.map(|tenant| tenant.as_uuid());
-    let rows = database
-        .read_platform(&HOLDERS, (provider.to_owned(), account.to_owned(), after))
-        .await?;
-    let holders = rows.into_iter();
-    Ok(holders
-        .filter_map(|(holder,)| TenantId::try_from(holder).ok())
-        .collect())
-}
-
 impl From<Stored> for Sender {
     fn from(stored: Stored) -> Self {
         Self {
@@ -192,6 +213,7 @@ impl From<Stored> for Sender {
             channel: stored.channel,
             name: stored.name,
             account_id: stored.account_id,
+            settings: SenderSettings::from_json(stored.settings),
             rate: stored.rate,
             status: stored.status,
             status_reason: stored.status_reason,

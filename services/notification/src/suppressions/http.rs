@@ -10,6 +10,7 @@ use plaza_web::{ApiError, ApiErrors, Granted, Json, May, PageParams, Path, Query
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::suppress::NewSuppression;
 use super::{Suppression, SuppressionId, store};
 use crate::Notification;
 
@@ -23,6 +24,10 @@ pub(crate) struct SuppressBody {
     /// Why, for people.
     #[schema(example = "asked by telephone")]
     reason: Option<String>,
+    /// `all`, which it is unless told, or `marketing`.
+    scope: Option<String>,
+    /// `whatsapp`, which it is unless told, or `sms`.
+    channel: Option<String>,
 }
 
 /// An address that must not be written to.
@@ -30,10 +35,14 @@ pub(crate) struct SuppressBody {
 pub(crate) struct SuppressionView {
     /// Its id.
     id: SuppressionId,
-    /// `whatsapp`.
+    /// `whatsapp`, `sms`.
     channel: String,
     /// In E.164.
     address: String,
+    /// What must not be sent: all, marketing.
+    scope: String,
+    /// What said so: api, stop, preference, provider, review.
+    source: String,
     /// Why.
     reason: String,
     /// Since when.
@@ -46,6 +55,8 @@ impl From<Suppression> for SuppressionView {
             id: suppression.id,
             channel: suppression.channel,
             address: suppression.address,
+            scope: suppression.scope.as_str().to_owned(),
+            source: suppression.source,
             reason: suppression.reason,
             created_at: suppression.created_at,
         }
@@ -71,7 +82,7 @@ pub(crate) async fn list_suppressions(
     Ok(Json(page.map(SuppressionView::from)))
 }
 
-/// Suppress an address: nothing is sent to it any more, whatever is queued.
+/// Suppress an address: nothing is sent to it any more, or no advertising, whatever is queued.
 #[utoipa::path(post, path = "/api/v1/notifications/suppressions", tag = "suppressions", operation_id = "suppress",
     request_body = SuppressBody, responses((status = 201, body = SuppressionView), ApiErrors))]
 pub(crate) async fn suppress(
@@ -80,7 +91,13 @@ pub(crate) async fn suppress(
     Json(body): Json<SuppressBody>,
 ) -> Result<(StatusCode, Json<SuppressionView>), ApiError> {
     let right = TenantRight::from(&granted);
-    let stands = notification.suppress(&right, body.address, body.reason).await?;
+    let new = NewSuppression {
+        address: body.address,
+        channel: body.channel,
+        scope: body.scope,
+        reason: body.reason,
+    };
+    let stands = notification.suppress(&right, new).await?;
     Ok((StatusCode::CREATED, Json(stands.into())))
 }
 

@@ -4,7 +4,8 @@ use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use plaza_contracts::ids::SenderId;
 use plaza_contracts::permissions::{
-    ManageSenders, ManageSuppressions, ViewLogs, ViewSenders, ViewSuppressions,
+    ManageSenders, ManageSuppressions, ReplyConversations, SendMessages, ViewConversations, ViewLogs,
+    ViewSenders, ViewSuppressions,
 };
 use plaza_kernel::{Caller, Clock, Permission, PermissionSet};
 use plaza_testkit::{Client, Mounted, Permit, Reply, callers};
@@ -16,6 +17,7 @@ const ROOT: &str = "/api/v1/notifications";
 /// Every operation that needs a permission, with a body that would do.
 fn operations(stage: &Stage, message: &str) -> Vec<(Method, String, &'static str, u16)> {
     let sender = format!("{ROOT}/senders/{}", stage.sender);
+    let conversation = format!("{ROOT}/conversations/{message}");
     let new = r#"{"name":"N","phone_number_id":"7","access_token":"t"}"#;
     vec![
         (Method::GET, format!("{ROOT}/senders"), "", ViewSenders::BIT),
@@ -28,7 +30,38 @@ fn operations(stage: &Stage, message: &str) -> Vec<(Method, String, &'static str
             r#"{"access_token":"t"}"#,
             ManageSenders::BIT,
         ),
+        (
+            Method::POST,
+            format!("{ROOT}/messages"),
+            r#"{"channel":"whatsapp","to":"+4915117404120","template":{"name":"n","language":"en_US"}}"#,
+            SendMessages::BIT,
+        ),
         (Method::GET, format!("{ROOT}/messages"), "", ViewLogs::BIT),
+        (
+            Method::GET,
+            format!("{ROOT}/conversations"),
+            "",
+            ViewConversations::BIT,
+        ),
+        (Method::GET, conversation.clone(), "", ViewConversations::BIT),
+        (
+            Method::GET,
+            format!("{conversation}/messages"),
+            "",
+            ViewConversations::BIT,
+        ),
+        (
+            Method::POST,
+            format!("{conversation}/messages"),
+            r#"{"text":"Hello"}"#,
+            ReplyConversations::BIT,
+        ),
+        (
+            Method::POST,
+            format!("{conversation}/read"),
+            "",
+            ReplyConversations::BIT,
+        ),
         (
             Method::GET,
             format!("{ROOT}/messages/{message}"),
@@ -70,12 +103,12 @@ async fn every_operation_needs_its_own_permission_and_no_other_does() {
     let message = stage.queue_one("+4915117404120").await.to_string();
     let operations = operations(&stage, &message);
     assert_eq!(
-        operations.len() + 2,
+        operations.len() + 7,
         stage.mounted.routes().len(),
         "a new operation belongs into this table"
     );
     let member: Caller = callers::member(stage.tenant);
-    for bit in 0..27 {
+    for bit in 0..31 {
         let permit = Permit::exactly(PermissionSet::none().with(bit));
         let mounted = Mounted::new(stage.notification.http(permit));
         for (method, path, body, needed) in &operations {
@@ -100,6 +133,7 @@ async fn every_operation_needs_its_own_permission_and_no_other_does() {
 async fn another_tenants_rows_answer_like_rows_that_do_not_exist() {
     let stage = Stage::open("http://127.0.0.1:9", quick()).await;
     let message = stage.queue_one("+4915117404120").await.to_string();
+    let conversation = crate::inbound::conversation_with(&stage, "12015550123").await;
     let stranger = stage.mounted.as_caller(&callers::owner(callers::tenant()));
     let random = SenderId::generate(&Clock::system()).to_string();
     for (method, path, body) in [
@@ -115,11 +149,28 @@ async fn another_tenants_rows_answer_like_rows_that_do_not_exist() {
             r#"{"access_token":"t"}"#,
         ),
         (Method::GET, format!("{ROOT}/messages/{message}"), ""),
+        (Method::GET, format!("{ROOT}/conversations/{conversation}"), ""),
+        (
+            Method::GET,
+            format!("{ROOT}/conversations/{conversation}/messages"),
+            "",
+        ),
+        (
+            Method::POST,
+            format!("{ROOT}/conversations/{conversation}/messages"),
+            r#"{"text":"Hello"}"#,
+        ),
+        (
+            Method::POST,
+            format!("{ROOT}/conversations/{conversation}/read"),
+            "",
+        ),
     ] {
         let foreign = ask(&stranger, &method, &path, body).await;
         let nothing = path
             .replace(&stage.sender.to_string(), &random)
-            .replace(&message, &random);
+            .replace(&message, &random)
+            .replace(&conversation, &random);
         let nothing = ask(&stranger, &method, &nothing, body).await;
         assert_eq!(foreign.status, StatusCode::NOT_FOUND, "{foreign}");
         let (mut one, mut other) = (foreign.value(), nothing.value());
@@ -129,7 +180,7 @@ async fn another_tenants_rows_answer_like_rows_that_do_not_exist() {
         }
         assert_eq!(one, other);
     }
-    for list in ["senders", "messages", "suppressions"] {
+    for list in ["senders", "messages", "suppressions", "conversations"] {
         let found = stranger.get(&format!("{ROOT}/{list}")).await.assert_ok().value();
         assert_eq!(found["items"].as_array().unwrap().len(), 0);
     }

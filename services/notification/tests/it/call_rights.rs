@@ -93,6 +93,7 @@ async fn a_person_sees_messages_receipts_and_suppressions_by_the_right_that_rout
             tenant_id: tenant_id(),
             channel: "whatsapp".to_owned(),
             addresses: vec!["+4915117404120".to_owned()],
+            class: String::new(),
         };
         [
             ("Messages", ViewLogs::BIT, client.messages(list).await.err()),

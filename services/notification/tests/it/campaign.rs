@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use plaza_contracts::services::NOTIFICATION;
 use plaza_simulator::{Counts, Simulator, SimulatorSettings};
 use plaza_testkit::{assert_nothing_unhandled, eventually};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::stage::{PATIENCE, Stage, campaign, people, quick};
 
@@ -92,8 +94,8 @@ async fn two_processes_share_the_work_without_a_duplicate() {
     let (stage, simulator) = Stage::with_simulator(quick(), lively()).await;
     stage.another_process().start(&stage.tasks, stage.stop.clone());
     stage.start();
-    for _ in 0..3 {
-        stage.queue(campaign(), &people(100)).await;
+    for part in people(300).chunks(100) {
+        stage.queue(campaign(), part).await;
     }
     stage.until_all_told().await;
     let counts = all_reported(&simulator).await;
@@ -115,9 +117,13 @@ async fn a_stop_writes_down_what_is_in_flight() {
     };
     let (stage, simulator) = Stage::with_simulator(quick(), settings).await;
     stage.queue(campaign(), &people(200)).await;
-    stage.start();
+    // The provider goes on: a request that it never took in would be one whose outcome is not known.
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    stage.notification.start(&tasks, stop.clone());
     eventually(PATIENCE, || async { simulator.counts().accepted >= 20 }).await;
-    tokio::time::timeout(Duration::from_secs(10), stage.end())
+    stop.cancel();
+    tasks.close();
+    tokio::time::timeout(Duration::from_secs(10), tasks.wait())
         .await
         .unwrap();
     let states = stage.states().await;

@@ -83,7 +83,7 @@ async fn kills_without_receipts_in_time_repeat_no_more_than_was_in_flight() {
     let mut duplicates = 0;
     // Whether a kill comes between an answer and what is written down of it is chance.
     for _ in 0..5 {
-        let counts = campaign_under_kills([2_000, 2_000]).await;
+        let counts = campaign_under_kills([5_000, 5_000]).await;
         println!(
             "{} duplicates after {KILLS} kills without receipts",
             counts.duplicates

@@ -27,6 +27,7 @@ fn to(number: &str) -> OutgoingMessage {
             language: "en_US".to_owned(),
             body: vec!["Zoë".to_owned()],
         }),
+        ..OutgoingMessage::default()
     }
 }
 
@@ -161,7 +162,7 @@ async fn senders_are_made_listed_and_set_going() {
         name: "Second".to_owned(),
         phone_number_id: "42".to_owned(),
         access_token: "EAAG".to_owned(),
-        rate: None,
+        ..CreateSenderRequest::default()
     };
     let made = client.create_sender(new.clone()).await.unwrap().into_inner();
     assert_eq!((made.status.as_str(), made.rate), ("active", 0));
@@ -265,6 +266,7 @@ async fn an_address_is_suppressed_and_lifted_by_either_door() {
         tenant_id: tenant_id.clone(),
         address: address.to_owned(),
         reason: String::new(),
+        scope: String::new(),
     };
     let made = suppressions
         .suppress(suppress("+4915117404120"))
@@ -304,6 +306,7 @@ async fn an_address_is_suppressed_and_lifted_by_either_door() {
         tenant_id: tenant_id.clone(),
         channel: "whatsapp".to_owned(),
         addresses: vec!["+4915117404120".to_owned()],
+        class: String::new(),
     };
     assert!(
         client

@@ -94,6 +94,31 @@ async fn twenty_tenants_of_all_sizes_have_the_same_share() {
     assert!(least as f64 >= 0.9 * fair, "{least} of {fair}: {left:?}");
 }
 
+/// A hundred tenants are looked up at a time. Those after them do not wait until these are done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_tenants_than_are_looked_up_at_a_time_have_their_turn() {
+    let (early, late) = ("4915117000001", "4915117000002");
+    let meta = Meta::start(|asked| match asked.to.as_str() {
+        "4915117000001" => Answer::Slow(2_500),
+        _ => Answer::Accept,
+    })
+    .await;
+    let stage = Stage::open(&meta.url, quick()).await;
+    let each = 4 * stage.config.in_flight;
+    for _ in 0..100 {
+        tenant(&stage, &format!("+{early}"), 1, each).await;
+    }
+    for _ in 0..20 {
+        tenant(&stage, &format!("+{late}"), 1, 1).await;
+    }
+    stage.start();
+    let asked = |number: &str| meta.asked().iter().filter(|asked| asked.to == number).count();
+    eventually(PATIENCE, || async { asked(late) == 20 }).await;
+    let before = asked(early);
+    println!("{before} of {} before them", 100 * each);
+    assert!(before <= 100 * each / 2, "{before} of the others went first");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn much_silence_towards_one_tenant_does_not_keep_anothers_messages_in_doubt() {
     let stage = Stage::open("http://127.0.0.1:9", quick()).await;

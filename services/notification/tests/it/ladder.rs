@@ -124,7 +124,8 @@ async fn a_receipt_that_overtakes_our_own_commit_is_not_lost() {
         let id = stage.queue_one("+4915117404120").await;
         eventually(PATIENCE, || async { meta.asked().len() == 1 }).await;
         assert_eq!(stage.state(id).await, "leased");
-        signed(&stage, &callback(ACCOUNT, &[status(id, "wamid.early", word)]))
+        let early = format!("wamid.{id}.0");
+        signed(&stage, &callback(ACCOUNT, &[status(id, &early, word)]))
             .await
             .assert_ok();
         assert_eq!(stage.state(id).await, word);
@@ -132,7 +133,7 @@ async fn a_receipt_that_overtakes_our_own_commit_is_not_lost() {
         let message = stage.message(id).await;
         assert_eq!(
             (&message["state"], &message["provider_id"]),
-            (&json!(word), &json!("wamid.early"))
+            (&json!(word), &json!(early))
         );
         assert_eq!(meta.asked().len(), 1);
     }
@@ -153,4 +154,26 @@ async fn what_was_skipped_or_called_off_stays_so() {
             .assert_ok();
         assert_eq!(stage.state(id).await, state);
     }
+}
+
+#[tokio::test]
+async fn a_callback_about_a_text_that_overtakes_our_own_commit_is_not_lost() {
+    // Twilio calls back before it answers.
+    let settings = plaza_simulator::SimulatorSettings {
+        answer_milliseconds: [600, 600],
+        ..crate::texts::calm()
+    };
+    let (stage, sender, simulator) = crate::texts::with_simulator(settings).await;
+    stage.start();
+    let id = crate::texts::queue_one(&stage, sender, "+12015550140").await;
+    stage.until_state(id, "delivered").await;
+    let provider_id = stage.message(id).await["provider_id"].clone();
+    assert!(provider_id.as_str().unwrap().starts_with("SM"));
+    stage.end().await;
+    let message = stage.message(id).await;
+    assert_eq!(
+        (&message["state"], &message["provider_id"]),
+        (&json!("delivered"), &provider_id)
+    );
+    assert_eq!(simulator.counts().accepted, 1);
 }

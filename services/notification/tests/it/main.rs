@@ -6,6 +6,7 @@
 )]
 
 mod access;
+mod audit;
 mod call_rights;
 mod campaign;
 mod catalogue;
@@ -13,15 +14,26 @@ mod crash;
 mod doors;
 mod fairness;
 mod hold;
+mod holding;
+mod inbound;
+mod inbox;
 mod ladder;
+mod lessons;
+mod limits;
+mod mails;
 mod meta;
 mod outcomes;
 mod plans;
+mod provider_faults;
 mod queueing;
 mod rates;
 mod rpc;
 mod senders;
+mod single;
 mod stage;
 mod suppressions;
+mod texts;
 mod traces;
+mod tries;
+mod twilio_webhook;
 mod webhook;

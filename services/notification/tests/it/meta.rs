@@ -5,9 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use bytes::Bytes;
+use futures_util::stream;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -26,6 +29,14 @@ pub(crate) enum Answer {
     Stall,
     /// Accepted, after so many milliseconds.
     Slow(u64),
+    /// Accepted, and the connection breaks before anything of the answer is sent.
+    Cut,
+    /// Accepted, and the connection breaks in the middle of the answer.
+    Half,
+    /// Accepted, and the answer never ends.
+    Endless,
+    /// Accepted, with an answer that cannot be read.
+    Babble,
 }
 
 /// One request.
@@ -35,6 +46,7 @@ pub(crate) struct Asked {
     pub(crate) to: String,
     pub(crate) token: String,
     pub(crate) at: Instant,
+    pub(crate) body: Value,
     pub(crate) traceparent: Option<String>,
     /// How often this reference was sent before.
     pub(crate) before: usize,
@@ -113,6 +125,7 @@ async fn messages(
             to,
             token,
             at,
+            body: body.clone(),
             traceparent: headers
                 .get("traceparent")
                 .map(|value| value.to_str().unwrap().to_owned()),
@@ -121,6 +134,9 @@ async fn messages(
         all[all.len() - 1].clone()
     };
     let accepted = || {
+        if asked.body["status"] == "read" {
+            return axum::Json(json!({"success": true})).into_response();
+        }
         let id = format!("wamid.{}.{}", asked.reference, asked.before);
         let answer =
             json!({"messaging_product": "whatsapp", "messages": [{"id": id, "message_status": "accepted"}]});
@@ -138,9 +154,23 @@ async fn messages(
             (StatusCode::from_u16(status).unwrap(), axum::Json(error)).into_response()
         }
         Answer::Status(status) => (StatusCode::from_u16(status).unwrap(), "<html>").into_response(),
+        Answer::Cut => Response::new(Body::from_stream(stream::iter([broken()]))),
+        Answer::Half => {
+            let half = Ok(Bytes::from_static(br#"{"messaging_product": "whatsapp", "mess"#));
+            Response::new(Body::from_stream(stream::iter([half, broken()])))
+        }
+        Answer::Babble => axum::Json(json!({"messages": "yes"})).into_response(),
+        Answer::Endless => {
+            let more = || Ok::<_, std::io::Error>(Bytes::from_static(&[b' '; 1_024]));
+            Response::new(Body::from_stream(stream::repeat_with(more)))
+        }
         Answer::Stall => {
             tokio::time::sleep(Duration::from_secs(600)).await;
             accepted()
         }
     }
+}
+
+fn broken() -> Result<Bytes, std::io::Error> {
+    Err(std::io::Error::other("broken on purpose"))
 }

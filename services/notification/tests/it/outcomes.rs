@@ -260,3 +260,175 @@ async fn an_answer_to_an_earlier_attempt_does_not_touch_the_later_one() {
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert_eq!(stage.state(id).await, "leased");
 }
+
+#[tokio::test]
+async fn too_much_to_one_person_lets_that_person_wait_and_nobody_else() {
+    let (stage, meta) = with(|asked| match (asked.to.as_str(), asked.before) {
+        ("4915117404120", 0 | 1) => Answer::Refuse(400, 131_056),
+        _ => Answer::Accept,
+    })
+    .await;
+    let id = stage.queue_one("+4915117404120").await;
+    stage.queue(campaign(), &people(20)).await;
+    eventually(PATIENCE, || async {
+        stage.states().await.get("accepted") == Some(&20)
+    })
+    .await;
+    assert_eq!(stage.state(id).await, "queued");
+    stage.until_state(id, "accepted").await;
+    let asked = meta.asked();
+    let tries: Vec<_> = asked
+        .iter()
+        .filter(|one| one.reference == id.to_string())
+        .map(|one| one.at)
+        .collect();
+    assert_eq!(tries.len(), 3);
+    let (first, second) = (tries[1] - tries[0], tries[2] - tries[1]);
+    assert!(first >= Duration::from_millis(950), "4^0 seconds: {first:?}");
+    assert!(second >= Duration::from_millis(3_950), "4^1 seconds: {second:?}");
+}
+
+#[tokio::test]
+async fn whom_the_provider_spares_is_asked_again_a_day_later_and_once() {
+    for code in [131_049, 130_472] {
+        let named = code.to_string();
+        let (stage, meta) = with(move |_| Answer::Refuse(400, code)).await;
+        let id = stage.queue_one("+4915117404120").await;
+        eventually(PATIENCE, || async {
+            stage.message(id).await["error_code"] == named
+        })
+        .await;
+        let due = "SELECT due_at - now() BETWEEN interval '24 hours' AND interval '26 hours' FROM notification.messages";
+        let row = stage.database.admin().await.query_one(due, &[]).await.unwrap();
+        assert!(row.get::<_, bool>(0), "{code}");
+        assert_eq!(
+            (stage.state(id).await.as_str(), meta.asked().len()),
+            ("queued", 1)
+        );
+        stage.sql("UPDATE notification.messages SET due_at = now()").await;
+        stage.until_state(id, "failed").await;
+        assert_eq!(meta.asked().len(), 2, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn what_stops_a_sender_keeps_its_messages_whatever_the_code() {
+    for (code, status) in [
+        (368, "paused"),
+        (130_497, "paused"),
+        (131_042, "paused"),
+        (131_045, "paused"),
+        (131_048, "paused"),
+        (133_010, "paused"),
+        (0, "needs_auth"),
+        (10, "needs_auth"),
+        (200, "needs_auth"),
+        (131_005, "needs_auth"),
+    ] {
+        let (stage, _meta) = with(move |_| Answer::Refuse(403, code)).await;
+        stage.queue(campaign(), &people(3)).await;
+        let path = format!("/api/v1/notifications/senders/{}", stage.sender);
+        eventually(PATIENCE, || async {
+            stage.owner().get(&path).await.value()["status"] == status
+        })
+        .await;
+        eventually(PATIENCE, || async {
+            stage.states().await == [("queued".to_owned(), 3)].into()
+        })
+        .await;
+        let reason = &stage.owner().get(&path).await.value()["status_reason"];
+        assert_eq!(reason, &json!(format!("{code}: because")));
+    }
+}
+
+#[tokio::test]
+async fn what_a_template_or_a_window_is_wrong_about_fails_at_once_and_stops_nobody() {
+    let codes = [
+        132_000, 132_001, 132_005, 132_007, 132_012, 132_068, 132_069, 131_047, 131_021, 131_051, 33, 100,
+    ];
+    let (stage, meta) = with(move |asked| {
+        let number: usize = asked.to[asked.to.len() - 2..].parse().unwrap();
+        codes
+            .get(number)
+            .map_or(Answer::Accept, |code| Answer::Refuse(400, *code))
+    })
+    .await;
+    let ids = stage.queue(campaign(), &people(codes.len() + 3)).await;
+    eventually(PATIENCE, || async {
+        let states = stage.states().await;
+        (states.get("failed"), states.get("accepted")) == (Some(&12), Some(&3))
+    })
+    .await;
+    for (id, code) in ids.iter().zip(codes) {
+        assert_eq!(stage.message(*id).await["error_code"], code.to_string());
+    }
+    assert_eq!(meta.asked().len(), ids.len(), "each was asked once");
+}
+
+#[tokio::test]
+async fn a_failure_of_an_earlier_copy_does_not_fail_the_later_one() {
+    let (stage, _meta) = with(|asked| match asked.before {
+        0 => Answer::Cut,
+        _ => Answer::Accept,
+    })
+    .await;
+    let id = stage.queue_one("+4915117404120").await;
+    stage.until_state(id, "accepted").await;
+    let (first, second) = (format!("wamid.{id}.0"), format!("wamid.{id}.1"));
+    let failed = callback(ACCOUNT, &[status(id, &first, "failed")]);
+    signed(&stage, &failed).await.assert_ok();
+    assert_eq!(stage.state(id).await, "accepted");
+    // Nor does it hide what is told of the later one in the same breath.
+    let both = [status(id, &first, "failed"), status(id, &second, "sent")];
+    signed(&stage, &callback(ACCOUNT, &both)).await.assert_ok();
+    assert_eq!(stage.state(id).await, "sent");
+    let failed = callback(ACCOUNT, &[status(id, &second, "failed")]);
+    signed(&stage, &failed).await.assert_ok();
+    assert_eq!(stage.state(id).await, "failed");
+    // That an earlier copy arrived is as good.
+    let arrived = callback(ACCOUNT, &[status(id, &first, "delivered")]);
+    signed(&stage, &arrived).await.assert_ok();
+    assert_eq!(stage.state(id).await, "delivered");
+}
+
+#[tokio::test]
+async fn what_fails_afterwards_for_what_may_pass_is_sent_once_more_and_later() {
+    let (stage, meta) = with(|_| Answer::Accept).await;
+    let fails = async |id, copy: usize| {
+        let mut told = status(id, &format!("wamid.{id}.{copy}"), "failed");
+        told["errors"] = json!([{"code": 131_000, "title": "Something went wrong"}]);
+        signed(&stage, &callback(ACCOUNT, &[told.clone(), told]))
+            .await
+            .assert_ok();
+    };
+    let id = stage.queue_one("+4915117404120").await;
+    stage.until_state(id, "accepted").await;
+    let begun = std::time::Instant::now();
+    fails(id, 0).await;
+    let message = stage.message(id).await;
+    assert_eq!(
+        (&message["state"], &message["error_code"]),
+        (&json!("queued"), &json!("131000"))
+    );
+    fails(id, 0).await;
+    assert_eq!(
+        stage.state(id).await,
+        "queued",
+        "the same failure once more is no other one"
+    );
+    eventually(PATIENCE, || async { meta.asked().len() == 2 }).await;
+    let least = Duration::from_millis(stage.config.retry_milliseconds * 60 * 7 / 10);
+    assert!(begun.elapsed() >= least, "{:?}", begun.elapsed());
+    stage.until_state(id, "accepted").await;
+    fails(id, 1).await;
+    assert_eq!(stage.state(id).await, "failed");
+    // What arrives after all while the second copy waits is not sent again.
+    let lucky = stage.queue_one("+4915117404121").await;
+    stage.until_state(lucky, "accepted").await;
+    fails(lucky, 0).await;
+    let arrived = status(lucky, &format!("wamid.{lucky}.0"), "delivered");
+    signed(&stage, &callback(ACCOUNT, &[arrived])).await.assert_ok();
+    tokio::time::sleep(Duration::from_millis(stage.config.retry_milliseconds * 80)).await;
+    assert_eq!(stage.state(lucky).await, "delivered");
+    assert_eq!(meta.asked().len(), 3);
+}

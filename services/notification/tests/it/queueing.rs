@@ -1,11 +1,12 @@
 //! What notification does when it hears of a batch or of a tenant.
 
-use plaza_contracts::events::{BroadcastSend, MessageContent, TenantCreated};
+use plaza_contracts::events::{MessageContent, OutgoingMessage, TenantCreated};
 use plaza_contracts::ids::{MessageId, SenderId};
 use plaza_contracts::services::NOTIFICATION;
 use plaza_kernel::Clock;
 use plaza_messaging::{outbox, pending};
 
+use crate::holding::Source;
 use crate::stage::{Stage, batch, campaign, people, quick};
 
 #[tokio::test]
@@ -35,44 +36,75 @@ async fn a_batch_that_can_never_be_queued_becomes_a_dead_letter() {
     let stage = Stage::open("http://127.0.0.1:9", quick()).await;
     let strange = batch(campaign(), SenderId::generate(&Clock::system()), 0, &people(2));
     stage.publish(&strange).await;
-    let mut carrier = batch(campaign(), stage.sender, 0, &people(2));
-    carrier.messages[0].channel = "pigeon".to_owned();
-    stage.publish(&carrier).await;
+    let mut empty = batch(campaign(), stage.sender, 0, &people(1));
+    empty.messages.clear();
+    stage.publish(&empty).await;
+    let many = batch(campaign(), stage.sender, 0, &people(501));
+    stage.publish(&many).await;
     stage.settle().await;
     assert!(stage.states().await.is_empty(), "all of a batch or nothing");
-    assert_eq!(pending(&stage.database.of(NOTIFICATION)).await.unwrap().dead, 2);
+    assert_eq!(pending(&stage.database.of(NOTIFICATION)).await.unwrap().dead, 3);
 }
 
 #[tokio::test]
-async fn a_batch_by_an_event_is_looked_at_like_one_by_a_call() {
+async fn one_message_that_no_provider_takes_fails_alone() {
     let stage = Stage::open("http://127.0.0.1:9", quick()).await;
-    let MessageContent::Template { name, language, body } = batch(campaign(), stage.sender, 0, &people(1))
+    let MessageContent::Template { language, body, .. } = batch(campaign(), stage.sender, 0, &people(1))
         .messages[0]
         .content
-        .clone();
+        .clone()
+    else {
+        panic!("a template")
+    };
     let content = |name: &str, body: Vec<String>| MessageContent::Template {
         name: name.to_owned(),
         language: language.clone(),
         body,
+        header: None,
+        buttons: Vec::new(),
     };
-    let breaks: [&dyn Fn(&mut BroadcastSend); 5] = [
-        &|event| event.messages.clear(),
-        &|event| event.messages = batch(campaign(), stage.sender, 0, &people(501)).messages,
-        &|event| event.messages[1].to = "everybody".to_owned(),
-        &|event| event.messages[1].content = content("Hello!", body.clone()),
-        &|event| event.messages[1].content = content(&name, vec!["x".repeat(1_025)]),
+    type Spoil<'a> = &'a dyn Fn(&mut OutgoingMessage);
+    let breaks: [(&str, Spoil<'_>); 8] = [
+        ("channel", &|message| message.channel = "pigeon".to_owned()),
+        ("channel", &|message| {
+            message.channel = "sms".to_owned();
+            let (body, preview_url, reply_to) = ("Hello".to_owned(), false, None);
+            message.content = MessageContent::Text {
+                body,
+                preview_url,
+                reply_to,
+            };
+        }),
+        ("to", &|message| message.to = "every\0body".to_owned()),
+        ("to", &|message| message.to = "4".repeat(1_000_000)),
+        ("class", &|message| message.class = Some("spam\0".to_owned())),
+        ("zone", &|message| message.zone = Some("Z".to_owned())),
+        ("template", &|message| {
+            message.content = content("Hello!", body.clone())
+        }),
+        ("template", &|message| {
+            message.content = content("hello", vec!["x".repeat(1_025)])
+        }),
     ];
-    for spoil in &breaks {
-        let mut event = batch(campaign(), stage.sender, 0, &people(2));
-        spoil(&mut event);
+    for (at, (field, spoil)) in breaks.iter().enumerate() {
+        let mut event = batch(campaign(), stage.sender, 0, &people(3));
+        // The first one too: by its channel a sender is looked for.
+        let spoilt = at % 2;
+        spoil(&mut event.messages[spoilt]);
         stage.publish(&event).await;
+        stage.settle().await;
+        for (at, message) in event.messages.iter().enumerate() {
+            let found = stage.message(message.message_id).await;
+            let expected = if at == spoilt { "failed" } else { "queued" };
+            assert_eq!(found["state"], expected, "{field}: {found}");
+        }
+        let failed = stage.message(event.messages[spoilt].message_id).await;
+        assert_eq!(failed["error_code"], "UNACCEPTABLE");
+        assert_eq!(failed["error_text"], format!("`{field}` is not acceptable"));
+        let source = Source::of(&stage, event.campaign_id);
+        assert_eq!(source.retry(&[]).await.unwrap().requeued, 0, "it stays wrong");
     }
-    stage.settle().await;
-    assert!(stage.states().await.is_empty(), "all of a batch or nothing");
-    assert_eq!(
-        pending(&stage.database.of(NOTIFICATION)).await.unwrap().dead,
-        breaks.len() as i64
-    );
+    plaza_testkit::assert_nothing_unhandled(&stage.database.of(NOTIFICATION)).await;
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use plaza_contracts::services::NOTIFICATION;
+use plaza_notification::{NotificationConfig, WhatsAppConfig};
+use plaza_simulator::SimulatorSettings;
 use plaza_testkit::eventually;
 
 use crate::meta::{Answer, Meta};
@@ -89,4 +91,59 @@ async fn an_unreachable_provider_is_not_asked_over_and_over() {
         (1..=8).contains(&bounced),
         "only what was in flight bounced: {bounced}"
     );
+}
+
+/// What Meta allows a number, and from it to one person.
+fn as_meta() -> SimulatorSettings {
+    SimulatorSettings {
+        number_rate: 80,
+        pair_seconds: 6,
+        delay_milliseconds: [1, 5],
+        failure_rate: 0.0,
+        retry_first_milliseconds: 20,
+        ..SimulatorSettings::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_our_own_settings_nobody_exceeds_what_the_provider_allows() {
+    let (own, wire) = (NotificationConfig::default(), WhatsAppConfig::default());
+    let mut config = quick();
+    (config.default_rate, config.whatsapp.pair_seconds) = (own.default_rate, wire.pair_seconds);
+    let (stage, simulator) = Stage::with_simulator(config, as_meta()).await;
+    // The last one gets more than may go to one person at once.
+    let mut to = people(200);
+    to.extend(vec!["+4915117999999".to_owned(); 46]);
+    stage.queue(campaign(), &to).await;
+    stage.start();
+    eventually(PATIENCE, || async { simulator.counts().accepted == 246 }).await;
+    let counts = simulator.counts();
+    assert_eq!(
+        (counts.rejected.len(), counts.duplicates),
+        (0, 0),
+        "{:?}",
+        counts.rejected
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_sends_faster_than_the_provider_allows_gives_way_and_loses_nobody() {
+    let slow = SimulatorSettings {
+        number_rate: 20,
+        ..as_meta()
+    };
+    let (stage, simulator) = Stage::with_simulator(quick(), slow).await;
+    stage.queue(campaign(), &people(120)).await;
+    stage.start();
+    eventually(Duration::from_secs(60), || async {
+        simulator.counts().accepted == 120
+    })
+    .await;
+    let counts = simulator.counts();
+    let refused = counts.rejected.get("130429").copied().unwrap_or_default();
+    assert!(
+        (1..120).contains(&refused),
+        "a sender that is refused slows down: {refused}"
+    );
+    assert_eq!(counts.duplicates, 0);
 }

@@ -149,14 +149,284 @@ async fn a_state_narrows_a_list_with_a_source_and_without() {
             tenant_id: stage.tenant.to_string(),
             source: source.to_owned(),
             state: state.to_owned(),
-            cursor: String::new(),
             limit: 10,
+            ..MessagesRequest::default()
         };
         let page = client.messages(request).await.unwrap().into_inner().messages;
         let found: Vec<String> = page.into_iter().map(|message| message.message_id).collect();
         let expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
         assert_eq!(found, expected, "{source} {state}");
     }
+}
+
+#[tokio::test]
+async fn a_list_is_narrowed_by_everything_that_a_message_is_known_by() {
+    let (stage, mut client) = asked().await;
+    let (first, second) = (campaign(), campaign());
+    let to = ["+5511987654321", "+551187654321", "+4915117404120"].map(str::to_owned);
+    let ids = stage.queue(first, &to).await;
+    let other = stage.queue(second, &to[..1]).await[0];
+    let failed = format!(
+        "UPDATE notification.messages SET state = 'failed', error_code = '131026' WHERE id IN ('{}', '{other}');
+         UPDATE notification.messages SET channel = 'sms' WHERE id = '{}'",
+        ids[2], ids[1]
+    );
+    stage.sql(&failed).await;
+    let now = plaza_kernel::Clock::system().now();
+    let at = |days: i64| (now + chrono::TimeDelta::days(days)).to_rfc3339();
+    let none = MessagesRequest::default;
+    let of_first = || MessagesRequest {
+        source: format!("campaign:{first}"),
+        ..none()
+    };
+    let to_brazil = || MessagesRequest {
+        to: to[1].clone(),
+        ..none()
+    };
+    let unreachable = || MessagesRequest {
+        error_code: "131026".to_owned(),
+        ..none()
+    };
+    let (sms, whatsapp) = ("sms".to_owned(), "whatsapp".to_owned());
+    let picked = || MessagesRequest {
+        message_ids: [ids[0], ids[2], other].map(|id| id.to_string()).to_vec(),
+        ..none()
+    };
+    for (narrowed, expected) in [
+        // In every spelling of the number.
+        (to_brazil(), vec![other, ids[1], ids[0]]),
+        (
+            MessagesRequest {
+                to: to[0].clone(),
+                ..of_first()
+            },
+            vec![ids[1], ids[0]],
+        ),
+        (
+            MessagesRequest {
+                state: "failed".to_owned(),
+                ..to_brazil()
+            },
+            vec![other],
+        ),
+        (
+            MessagesRequest {
+                channel: sms.clone(),
+                ..to_brazil()
+            },
+            vec![ids[1]],
+        ),
+        (
+            MessagesRequest {
+                error_code: "131026".to_owned(),
+                ..to_brazil()
+            },
+            vec![other],
+        ),
+        (unreachable(), vec![other, ids[2]]),
+        (
+            MessagesRequest {
+                error_code: "131026".to_owned(),
+                ..of_first()
+            },
+            vec![ids[2]],
+        ),
+        (
+            MessagesRequest {
+                channel: sms.clone(),
+                ..unreachable()
+            },
+            vec![],
+        ),
+        (
+            MessagesRequest {
+                state: "queued".to_owned(),
+                ..unreachable()
+            },
+            vec![],
+        ),
+        (
+            MessagesRequest {
+                channel: sms.clone(),
+                ..none()
+            },
+            vec![ids[1]],
+        ),
+        (
+            MessagesRequest {
+                channel: whatsapp.clone(),
+                ..of_first()
+            },
+            vec![ids[2], ids[0]],
+        ),
+        (
+            MessagesRequest {
+                channel: whatsapp,
+                state: "failed".to_owned(),
+                ..of_first()
+            },
+            vec![ids[2]],
+        ),
+        (
+            MessagesRequest {
+                from: at(-1),
+                until: at(1),
+                ..of_first()
+            },
+            vec![ids[2], ids[1], ids[0]],
+        ),
+        (
+            MessagesRequest {
+                from: at(1),
+                ..of_first()
+            },
+            vec![],
+        ),
+        (
+            MessagesRequest {
+                until: at(-1),
+                ..to_brazil()
+            },
+            vec![],
+        ),
+        (picked(), vec![other, ids[2], ids[0]]),
+        (
+            MessagesRequest {
+                to: to[0].clone(),
+                ..picked()
+            },
+            vec![other, ids[0]],
+        ),
+        (
+            MessagesRequest {
+                state: "failed".to_owned(),
+                source: of_first().source,
+                ..picked()
+            },
+            vec![ids[2]],
+        ),
+        (
+            MessagesRequest {
+                channel: sms,
+                ..picked()
+            },
+            vec![],
+        ),
+    ] {
+        let asked = format!("{narrowed:?}");
+        let request = MessagesRequest {
+            tenant_id: stage.tenant.to_string(),
+            ..narrowed
+        };
+        let page = client.messages(request).await.unwrap().into_inner().messages;
+        let found: Vec<String> = page.into_iter().map(|message| message.message_id).collect();
+        let expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
+        assert_eq!(found, expected, "{asked}");
+    }
+    let foreign = MessagesRequest {
+        tenant_id: callers::tenant().to_string(),
+        ..picked()
+    };
+    let found = client.messages(foreign).await.unwrap().into_inner().messages;
+    assert!(found.is_empty(), "an id opens nothing of another tenant's");
+}
+
+#[tokio::test]
+async fn a_number_is_looked_for_among_the_last_days_unless_more_is_said() {
+    let (stage, mut client) = asked().await;
+    let source = campaign();
+    let id = stage.queue(source, &people(1)).await[0];
+    // Asked for 40 days ago, which its id says.
+    let ago = plaza_kernel::Clock::system().now() - chrono::TimeDelta::days(40);
+    let old = uuid::Uuid::from_u128(
+        (u128::try_from(ago.timestamp_millis()).unwrap() << 80) | (0x7 << 76) | (0x8 << 60) | 1,
+    );
+    stage
+        .sql(&format!(
+            "UPDATE notification.messages SET id = '{old}' WHERE id = '{id}'"
+        ))
+        .await;
+    let to = MessagesRequest {
+        tenant_id: stage.tenant.to_string(),
+        to: people(1)[0].clone(),
+        ..MessagesRequest::default()
+    };
+    let (since, of_source, picked) = (
+        (ago - chrono::TimeDelta::days(1)).to_rfc3339(),
+        format!("campaign:{source}"),
+        vec![old.to_string()],
+    );
+    for (request, expected) in [
+        (to.clone(), 0),
+        (
+            MessagesRequest {
+                from: since,
+                ..to.clone()
+            },
+            1,
+        ),
+        (
+            MessagesRequest {
+                source: of_source,
+                ..to.clone()
+            },
+            1,
+        ),
+        (
+            MessagesRequest {
+                message_ids: picked,
+                ..to
+            },
+            1,
+        ),
+    ] {
+        let asked = format!("{request:?}");
+        let found = client.messages(request).await.unwrap().into_inner().messages;
+        assert_eq!(found.len(), expected, "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn what_narrows_to_nothing_that_can_be_is_named() {
+    let (stage, mut client) = asked().await;
+    let none = || MessagesRequest {
+        tenant_id: stage.tenant.to_string(),
+        ..MessagesRequest::default()
+    };
+    let many = vec![stage.tenant.to_string(); 501];
+    for wrong in [
+        MessagesRequest {
+            to: "4915117404120".to_owned(),
+            ..none()
+        },
+        MessagesRequest {
+            channel: "pigeon".to_owned(),
+            ..none()
+        },
+        MessagesRequest {
+            error_code: "13\n".to_owned(),
+            ..none()
+        },
+        MessagesRequest {
+            from: "yesterday".to_owned(),
+            ..none()
+        },
+        MessagesRequest {
+            until: "2026-13-01".to_owned(),
+            ..none()
+        },
+        MessagesRequest {
+            message_ids: many,
+            ..none()
+        },
+    ] {
+        assert_failed(client.messages(wrong).await, Kind::Invalid, "INVALID_REQUEST");
+    }
+    let no_id = MessagesRequest {
+        message_ids: vec!["7".to_owned()],
+        ..none()
+    };
+    assert_failed(client.messages(no_id).await, Kind::Invalid, "INVALID_ID");
 }
 
 #[tokio::test]
@@ -177,6 +447,7 @@ async fn messages_come_in_pages_newest_first() {
         state: state.to_owned(),
         cursor,
         limit: 10,
+        ..MessagesRequest::default()
     };
     let (mut found, mut cursor) = (Vec::new(), String::new());
     loop {
@@ -233,6 +504,7 @@ async fn suppressed_addresses_are_told_apart() {
         tenant_id: tenant,
         channel: "whatsapp".to_owned(),
         addresses,
+        class: String::new(),
     };
     let answer = client
         .suppressed(ask(stage.tenant.to_string(), people.clone()))

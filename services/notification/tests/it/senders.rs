@@ -38,7 +38,7 @@ async fn a_secret_is_in_no_answer_and_sealed_in_the_database() {
     let taken = stage.owner().post(PATH, &body).await;
     for reply in [&made, &one, &list, &wrong, &taken] {
         assert!(
-            !reply.text().contains(SECRET) && !reply.text().contains("access_token\":\"v1."),
+            !reply.text().contains(SECRET) && !reply.text().contains("access_token\":\"v"),
             "{reply}"
         );
     }
@@ -49,8 +49,26 @@ async fn a_secret_is_in_no_answer_and_sealed_in_the_database() {
         .unwrap()
     {
         let (sealed, all): (String, String) = (row.get(0), row.get(1));
-        assert!(sealed.starts_with("v1.") && !all.contains(SECRET), "{all}");
+        assert!(sealed.starts_with("v2.") && !all.contains(SECRET), "{all}");
     }
+}
+
+#[tokio::test]
+async fn making_a_sender_twice_under_one_key_makes_one() {
+    let stage = Stage::open("http://127.0.0.1:9", quick()).await;
+    let owner = stage.owner();
+    let make = async |name: &str| {
+        let body = json!({"name": name, "phone_number_id": "42", "access_token": SECRET});
+        let mut request = http::Request::post(PATH).header("content-type", "application/json");
+        request = request.header("idempotency-key", "k");
+        owner.send(request.body(body.to_string().into()).unwrap()).await
+    };
+    let first = make("Second").await.assert_status(StatusCode::CREATED);
+    let again = make("Second").await.assert_status(StatusCode::CREATED);
+    assert_eq!(first.body, again.body);
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    let other = make("Third").await;
+    other.assert_failed(StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_MISMATCH");
 }
 
 #[tokio::test]

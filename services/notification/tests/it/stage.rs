@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::StatusCode;
-use plaza_contracts::events::{BroadcastSend, MessageContent, OutgoingMessage};
+use plaza_contracts::events::{BroadcastSend, ConfigChanged, MessageContent, OutgoingMessage};
 use plaza_contracts::ids::{CampaignId, MessageId, SenderId};
 use plaza_contracts::services::{BROADCAST, NOTIFICATION};
 use plaza_crypto::KeyRing;
@@ -38,6 +38,7 @@ pub(crate) fn quick() -> NotificationConfig {
     config.whatsapp.app_secret = Some(APP_SECRET.into());
     config.whatsapp.verify_token = Some("verify-me".into());
     config.whatsapp.timeout_milliseconds = 1_000;
+    config.whatsapp.pair_seconds = 0;
     config
 }
 
@@ -59,6 +60,7 @@ impl Stage {
     pub(crate) async fn open(base_url: &str, mut config: NotificationConfig) -> Self {
         install_tls();
         let database = TestDatabase::fresh(&[plaza_notification::schema()]).await;
+        keep_what_is_told(&database).await;
         config.whatsapp.base_url = base_url.to_owned();
         let keys = KeyRing::parse(&KeyRing::generate()).unwrap();
         let notification = compose(&config, database.databases(), &keys, Clock::system());
@@ -224,14 +226,47 @@ impl Stage {
             .unwrap();
     }
 
-    /// Names of the events that wait to be published.
+    /// Announcements that a source is settled.
     pub(crate) async fn outbox(&self) -> Vec<Value> {
-        let sql =
-            "SELECT payload FROM notification.outbox WHERE name = 'notification.source.settled' ORDER BY id";
-        let rows = self.database.admin().await.query(sql, &[]).await.unwrap();
+        self.told("notification.source.settled").await
+    }
+
+    /// Events of a name that were written.
+    pub(crate) async fn told(&self, name: &str) -> Vec<Value> {
+        let sql = "SELECT payload FROM public.told WHERE name = $1 ORDER BY id";
+        let rows = self.database.admin().await.query(sql, &[&name]).await.unwrap();
         rows.iter()
             .map(|row| serde_json::from_str(row.get(0)).unwrap())
             .collect()
+    }
+
+    /// Consumes an event as if another service had published it.
+    pub(crate) async fn hear<E: plaza_kernel::Event>(&self, event: &E) {
+        let database = self.database.of(NOTIFICATION);
+        let tx = database.begin(self.tenant);
+        outbox::append(&tx, &Clock::system(), event).await.unwrap();
+        tx.commit().await.unwrap();
+        self.settle().await;
+    }
+
+    /// The tenant configures how it sends.
+    pub(crate) async fn configure(&self, version: u64, document: Value) {
+        self.hear(&ConfigChanged {
+            tenant_id: self.tenant,
+            namespace: "messaging".to_owned(),
+            version,
+            document,
+        })
+        .await;
+    }
+
+    /// The account took a message once: it is the tenant's.
+    pub(crate) async fn prove(&self) {
+        let sender = self.sender;
+        self.sql(&format!(
+            "UPDATE notification.senders SET proven_at = now() WHERE id = '{sender}'"
+        ))
+        .await;
     }
 }
 
@@ -271,7 +306,12 @@ pub(crate) fn batch(campaign: CampaignId, sender: SenderId, shard: u32, to: &[St
             name: "order_update_v1".to_owned(),
             language: "en_US".to_owned(),
             body: vec!["Zoë".to_owned(), "A123".to_owned()],
+            header: None,
+            buttons: Vec::new(),
         },
+        class: None,
+        zone: None,
+        expires_at: None,
     };
     BroadcastSend {
         campaign_id: campaign,
@@ -284,4 +324,13 @@ pub(crate) fn batch(campaign: CampaignId, sender: SenderId, shard: u32, to: &[St
 /// Every test process needs a provider of cryptography; whoever comes first installs it.
 fn install_tls() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// The outbox forgets what was published, which may be before a test looks.
+async fn keep_what_is_told(database: &TestDatabase) {
+    let statements = "CREATE TABLE public.told (id bigint, name text, payload text);
+         CREATE FUNCTION public.keep() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+             $$ BEGIN INSERT INTO public.told VALUES (NEW.id, NEW.name, NEW.payload); RETURN NULL; END $$;
+         CREATE TRIGGER keep AFTER INSERT ON notification.outbox FOR EACH ROW EXECUTE FUNCTION public.keep()";
+    database.admin().await.batch_execute(statements).await.unwrap();
 }

@@ -1,6 +1,9 @@
 //! Who must not be written to is not written to.
 
 use http::StatusCode;
+use plaza_contracts::services::NOTIFICATION;
+use plaza_kernel::Clock;
+use plaza_schedule::{ScheduleSettings, Scheduler};
 use plaza_testkit::{callers, eventually};
 use serde_json::json;
 
@@ -150,4 +153,43 @@ async fn lists_come_in_pages_without_a_gap() {
         .assert_ok()
         .value();
     assert_eq!(second["items"][0]["address"], people[3]);
+}
+
+#[tokio::test]
+async fn what_says_nothing_of_an_address_any_more_is_removed_at_night() {
+    let stage = Stage::open("http://127.0.0.1:9", quick()).await;
+    let tenant = stage.tenant;
+    stage
+        .sql(&format!(
+            "INSERT INTO notification.contacts (tenant_id, channel, address_key, sent_at, unreachable_at)
+             VALUES ('{tenant}', 'sms', 'gone', ARRAY[now() - interval '8 days'], now() - interval '91 days'),
+                    ('{tenant}', 'sms', 'nothing', '{{}}', NULL),
+                    ('{tenant}', 'sms', 'written to', ARRAY[now() - interval '6 days'], NULL),
+                    ('{tenant}', 'sms', 'not there', '{{}}', now() - interval '89 days');
+             INSERT INTO notification.opt_outs
+                    (tenant_id, address_key, channel, source, id, address, scope, stands, said_at, created_at)
+             VALUES ('{tenant}', 'stands', 'sms', 'stop', gen_random_uuid(), '+1', 'all', true,
+                     now() - interval '9 years', now()),
+                    ('{tenant}', 'lifted', 'sms', 'stop', gen_random_uuid(), '+1', 'all', false,
+                     now() - interval '29 days', now()),
+                    ('{tenant}', 'long ago', 'sms', 'stop', gen_random_uuid(), '+1', 'all', false,
+                     now() - interval '31 days', now())"
+        ))
+        .await;
+    let scheduler = Scheduler::new(
+        stage.database.of(NOTIFICATION),
+        stage.notification.schedules(),
+        Clock::system(),
+        ScheduleSettings::default(),
+    );
+    scheduler.run_due().await.unwrap();
+    stage
+        .sql("UPDATE notification.schedules SET next_at = now() WHERE name = 'notification.tidy_contacts'")
+        .await;
+    assert_eq!(scheduler.run_due().await.unwrap(), 1);
+    let left = "SELECT address_key FROM notification.contacts UNION ALL SELECT address_key FROM notification.opt_outs
+                 ORDER BY 1";
+    let rows = stage.database.admin().await.query(left, &[]).await.unwrap();
+    let left: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(left, ["lifted", "not there", "stands", "written to"]);
 }

@@ -59,6 +59,7 @@ async fn call(stage: &Stage) {
             language: "en_US".to_owned(),
             body: Vec::new(),
         }),
+        ..OutgoingMessage::default()
     };
     let request = SendRequest {
         tenant_id: stage.tenant.to_string(),

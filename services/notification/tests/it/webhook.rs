@@ -175,6 +175,33 @@ async fn sixteen_bodies_are_held_at_a_time_and_meta_is_asked_to_repeat_the_next(
 }
 
 #[tokio::test]
+async fn strangers_at_one_provider_keep_no_place_of_the_other_and_theirs_not_for_long() {
+    let mut config = quick();
+    config.public_url = "https://plaza.example".to_owned();
+    let stage = Stage::open("http://127.0.0.1:9", config).await;
+    let sender = crate::texts::create(&stage.owner(), "Texts", crate::texts::FROM).await;
+    let id = crate::texts::queue_one(&stage, sender, "+4915117404120").await;
+    let read = Arc::new(AtomicUsize::new(0));
+    let strangers = futures_util::future::join_all((0..16).map(|_| dribble(&stage, read.clone())));
+    let meanwhile = async {
+        while read.load(Ordering::SeqCst) < 16 {
+            tokio::task::yield_now().await;
+        }
+        crate::twilio_webhook::tell_at(&stage, sender, id, "SM1", "delivered").await;
+    };
+    let began = std::time::Instant::now();
+    let (strangers, ()) = futures_util::future::join(strangers, meanwhile).await;
+    assert!(
+        began.elapsed().as_secs() < 8,
+        "a whole request may take ten seconds"
+    );
+    for reply in strangers {
+        reply.assert_failed(StatusCode::BAD_REQUEST, "BODY_TOO_SLOW");
+    }
+    assert_eq!(stage.state(id).await, "delivered");
+}
+
+#[tokio::test]
 async fn a_tenant_that_names_anothers_account_neither_gets_nor_stops_its_receipts() {
     let (stage, id) = waiting().await;
     let squatters: Vec<_> = (0..102).map(|_| callers::tenant()).collect();

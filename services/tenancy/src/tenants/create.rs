@@ -1,14 +1,16 @@
 //! Making a tenant: one transaction with the event from which everything else follows.
 
-use plaza_contracts::email::Email;
 use plaza_contracts::events::TenantCreated;
 use plaza_contracts::incoming::PlatformRight;
-use plaza_database::{DatabaseError, violated};
-use plaza_kernel::{Failure, FieldError, Kind, TenantId};
+use plaza_database::{DatabaseError, TenantTx, violated};
+use plaza_kernel::{Answer, Failure, FieldError, Kind, OnceKey, TenantId, UserId};
 use plaza_messaging::outbox;
+use plaza_once::{Entry, OnceError};
+use plaza_web::Version;
 
-use super::{NotASlug, Slug, Status, Tenant, store};
-use crate::Tenancy;
+use super::http::TenantView;
+use super::{Life, Tenant, parse, store};
+use crate::{Tenancy, audit};
 
 /// What a tenant is made of, as it was given.
 pub(crate) struct NewTenant {
@@ -24,6 +26,8 @@ pub(crate) enum CreateError {
     Invalid(Vec<FieldError>),
     #[error("the slug `{0}` is taken")]
     SlugTaken(String),
+    #[error(transparent)]
+    Once(#[from] OnceError),
     #[error("database failed")]
     Database(#[from] DatabaseError),
 }
@@ -33,6 +37,7 @@ impl Failure for CreateError {
         match self {
             Self::Invalid(_) => Kind::Invalid,
             Self::SlugTaken(_) => Kind::Conflict,
+            Self::Once(error) => error.kind(),
             Self::Database(error) => error.kind(),
         }
     }
@@ -41,7 +46,16 @@ impl Failure for CreateError {
         match self {
             Self::Invalid(_) => "INVALID_TENANT",
             Self::SlugTaken(_) => "SLUG_TAKEN",
+            Self::Once(error) => error.code(),
             Self::Database(error) => error.code(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Once(error) => error.retry_after(),
+            Self::Database(error) => error.retry_after(),
+            _ => None,
         }
     }
 
@@ -59,52 +73,59 @@ impl Tenancy {
         let tenant = self.parse(new)?;
         // The transaction is the new tenant's own: its first rows obey the same policy as all that come later.
         let tx = self.inner.database.begin(tenant.id);
-        store::insert(&tx, &tenant)
+        self.insert(&tx, &tenant).await?;
+        tx.commit().await?;
+        Ok(tenant)
+    }
+
+    /// The same for a request that may be repeated.
+    pub(crate) async fn create_once(
+        &self,
+        _right: &PlatformRight,
+        new: NewTenant,
+        (actor, key): (UserId, &OnceKey),
+    ) -> Result<Answer<Tenant>, CreateError> {
+        let tenant = self.parse(new)?;
+        let tx = self.inner.database.begin(tenant.id);
+        let entry = plaza_once::enter_platform(&tx, key, actor, "create_tenant").await?;
+        if let Entry::Replay { status, body } = entry {
+            return Ok(Answer::Replayed { status, body });
+        }
+        self.insert(&tx, &tenant).await?;
+        entry.leave(&tx, 201, &TenantView::from(tenant.clone())).await?;
+        tx.commit().await?;
+        Ok(Answer::New(tenant))
+    }
+
+    async fn insert(&self, tx: &TenantTx, tenant: &Tenant) -> Result<(), CreateError> {
+        store::insert(tx, tenant)
             .await
             .map_err(|error| match violated(&error) {
                 Some("slugs_pkey") => CreateError::SlugTaken(tenant.slug.as_str().to_owned()),
                 _ => error.into(),
             })?;
-        outbox::append(&tx, &self.inner.clock, &created(&tenant)).await?;
-        tx.commit().await?;
-        Ok(tenant)
+        outbox::append(tx, &self.inner.clock, &created(tenant)).await?;
+        audit::created(tx, &self.inner.clock, tenant).await?;
+        Ok(())
     }
 
     fn parse(&self, new: NewTenant) -> Result<Tenant, CreateError> {
         let mut wrong = Vec::new();
-        let slug = new.slug.parse::<Slug>();
-        if let Err(error) = &slug {
-            let code = if *error == NotASlug::Reserved {
-                "RESERVED"
-            } else {
-                "INVALID_SLUG"
-            };
-            wrong.push(FieldError::new("/slug", code, error.to_string()));
-        }
-        let name = new.name.trim().to_owned();
-        if name.is_empty() || name.chars().count() > 200 || name.contains(char::is_control) {
-            wrong.push(FieldError::new(
-                "/name",
-                "INVALID_NAME",
-                "a name has 1 to 200 printable characters",
-            ));
-        }
-        // What identity could make no account of would leave the tenant without an owner for ever.
-        let email = new.admin_email.parse::<Email>();
-        if let Err(error) = &email {
-            wrong.push(FieldError::new("/admin_email", error.code(), error.to_string()));
-        }
-        match (slug, email) {
-            (Ok(slug), Ok(email)) if wrong.is_empty() => Ok(Tenant {
-                id: TenantId::generate(&self.inner.clock),
-                slug,
-                name,
-                admin_email: email.as_written().to_owned(),
-                status: Status::Provisioning,
-                created_at: self.inner.clock.now(),
-            }),
-            _ => Err(CreateError::Invalid(wrong)),
-        }
+        let slug = parse::slug(&new.slug, &mut wrong);
+        let name = parse::name(&new.name, &mut wrong);
+        let email = parse::admin_email(&new.admin_email, &mut wrong);
+        let (Some(slug), Some(name), Some(admin_email)) = (slug, name, email) else {
+            return Err(CreateError::Invalid(wrong));
+        };
+        Ok(Tenant {
+            id: TenantId::generate(&self.inner.clock),
+            slug,
+            name,
+            admin_email,
+            life: Life::default(),
+            version: Version(1),
+            created_at: self.inner.clock.now(),
+        })
     }
 }
 

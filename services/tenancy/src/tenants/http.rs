@@ -1,16 +1,20 @@
 //! Handlers of `/api/v1/admin/tenants`.
 
 use axum::extract::State;
+use axum::response::Response;
 use chrono::{DateTime, Utc};
-use http::StatusCode;
-use plaza_kernel::{Page, TenantId};
+use http::{HeaderName, HeaderValue, StatusCode};
+use plaza_kernel::{Answer, Page, TenantId};
 use plaza_web::{
-    ApiError, ApiErrors, Granted, Json, OwnerOrPlatformAdmin, PageParams, Path, PlatformAdmin, Query,
+    ApiError, ApiErrors, Granted, IfMatch, IfMatchParams, Json, OnceJson, OnceParams, OwnerOrPlatformAdmin,
+    PageParams, Path, PlatformAdmin, PreconditionErrors, Query, answered, etag,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::charge::InCharge;
 use super::create::NewTenant;
+use super::update::Change;
 use super::{Status, Tenant};
 use crate::Tenancy;
 
@@ -29,6 +33,21 @@ pub(crate) struct CreateTenantBody {
     admin_email: String,
 }
 
+/// What a tenant becomes. What is left out stays as it is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UpdateTenantBody {
+    /// Its name for people.
+    #[schema(example = "Acme Ltd")]
+    name: Option<String>,
+    /// Who owns it. For who runs the platform.
+    #[schema(example = "owner@acme.example")]
+    admin_email: Option<String>,
+    /// Its name in hosts. For who runs the platform; the old one is free at once.
+    #[schema(example = "acme")]
+    slug: Option<String>,
+}
+
 /// A tenant.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TenantView {
@@ -42,6 +61,11 @@ pub(crate) struct TenantView {
     admin_email: String,
     /// Where it is in its life.
     status: Status,
+    /// When its days of grace end; absent unless it is to be deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delete_after: Option<DateTime<Utc>>,
+    /// Rises with every change; the number in its `ETag`.
+    version: i64,
     /// When it was made.
     created_at: DateTime<Utc>,
 }
@@ -50,13 +74,22 @@ impl From<Tenant> for TenantView {
     fn from(tenant: Tenant) -> Self {
         Self {
             id: tenant.id,
+            status: tenant.status(),
             slug: tenant.slug.as_str().to_owned(),
             name: tenant.name,
             admin_email: tenant.admin_email,
-            status: tenant.status,
+            delete_after: tenant.life.delete_after,
+            version: tenant.version.get(),
             created_at: tenant.created_at,
         }
     }
+}
+
+/// A tenant with its version in the `ETag`.
+pub(super) type Tagged = ([(HeaderName, HeaderValue); 1], Json<TenantView>);
+
+pub(super) fn tagged(tenant: Tenant) -> Tagged {
+    ([etag(tenant.version)], Json(tenant.into()))
 }
 
 /// A single-use link for a tenant's owner.
@@ -72,19 +105,25 @@ pub(crate) struct OwnerLinkView {
 
 /// Make a tenant.
 #[utoipa::path(post, path = "/api/v1/admin/tenants", tag = "tenants", operation_id = "create_tenant",
-    request_body = CreateTenantBody, responses((status = 201, body = TenantView), ApiErrors))]
+    params(OnceParams), request_body = CreateTenantBody,
+    responses((status = 201, body = TenantView), ApiErrors))]
 pub(crate) async fn create_tenant(
     State(tenancy): State<Tenancy>,
     granted: Granted<PlatformAdmin>,
-    Json(body): Json<CreateTenantBody>,
-) -> Result<(StatusCode, Json<TenantView>), ApiError> {
+    OnceJson(body, key): OnceJson<CreateTenantBody>,
+) -> Result<Response, ApiError> {
     let new = NewTenant {
         slug: body.slug,
         name: body.name,
         admin_email: body.admin_email,
     };
-    let tenant = tenancy.create(&(&granted).into(), new).await?;
-    Ok((StatusCode::CREATED, Json(tenant.into())))
+    let asked = (granted.caller().subject, &key);
+    let answer = tenancy.create_once(&(&granted).into(), new, asked).await?;
+    let answer = match answer {
+        Answer::New(tenant) => Answer::New(TenantView::from(tenant)),
+        Answer::Replayed { status, body } => Answer::Replayed { status, body },
+    };
+    Ok(answered(StatusCode::CREATED, answer))
 }
 
 /// List all tenants, newest first.
@@ -95,7 +134,8 @@ pub(crate) async fn list_tenants(
     granted: Granted<PlatformAdmin>,
     Query(page): Query<PageParams>,
 ) -> Result<Json<Page<TenantView>>, ApiError> {
-    let page = tenancy.list(&(&granted).into(), page.parse()?).await?;
+    let (page, skip) = (page.parse()?, page.skip()?);
+    let page = tenancy.list(&(&granted).into(), page, skip).await?;
     Ok(Json(page.map(TenantView::from)))
 }
 
@@ -106,9 +146,29 @@ pub(crate) async fn get_tenant(
     State(tenancy): State<Tenancy>,
     granted: Granted<OwnerOrPlatformAdmin>,
     Path(id): Path<TenantId>,
-) -> Result<Json<TenantView>, ApiError> {
-    let tenant = tenancy.get(Some(granted.caller()), id).await?;
-    Ok(Json(tenant.into()))
+) -> Result<Tagged, ApiError> {
+    let charge = InCharge::proven(&granted, id)?;
+    Ok(tagged(tenancy.get(charge).await?))
+}
+
+/// Change a tenant: any for who runs the platform, the name of their own for owners.
+#[utoipa::path(put, path = "/api/v1/admin/tenants/{id}", tag = "tenants", operation_id = "update_tenant",
+    params(("id" = TenantId, Path), IfMatchParams), request_body = UpdateTenantBody,
+    responses((status = 200, body = TenantView), ApiErrors, PreconditionErrors))]
+pub(crate) async fn update_tenant(
+    State(tenancy): State<Tenancy>,
+    granted: Granted<OwnerOrPlatformAdmin>,
+    Path(id): Path<TenantId>,
+    wanted: IfMatch,
+    Json(body): Json<UpdateTenantBody>,
+) -> Result<Tagged, ApiError> {
+    let charge = InCharge::proven(&granted, id)?;
+    let change = Change {
+        name: body.name,
+        admin_email: body.admin_email,
+        slug: body.slug,
+    };
+    Ok(tagged(tenancy.update(charge, change, wanted).await?))
 }
 
 /// Make a link with which the owner sets the first password. It works once, for 72 hours.

@@ -1,10 +1,11 @@
 //! Looking tenants up.
 
 use plaza_contracts::incoming::PlatformRight;
-use plaza_database::DatabaseError;
-use plaza_kernel::{Caller, Failure, Kind, Page, PageQuery, TenantId};
+use plaza_database::{Database, DatabaseError};
+use plaza_kernel::{Failure, Kind, Page, PageQuery, TenantId};
 
-use super::{Tenant, store};
+use super::charge::InCharge;
+use super::{Status, Tenant, store};
 use crate::Tenancy;
 
 /// There is no tenant to show.
@@ -32,6 +33,16 @@ impl Failure for LookUpError {
     }
 }
 
+/// Where a tenant is in its life, also one that is deleted, which no API finds; none if there never was one. For who works on
+/// what a deleted tenant left.
+///
+/// # Errors
+/// When the database fails.
+pub async fn status(database: &Database, id: TenantId) -> Result<Option<Status>, DatabaseError> {
+    let found = store::ever(database, id).await?;
+    Ok(found.map(|tenant| tenant.status()))
+}
+
 impl Tenancy {
     /// The tenant of a slug.
     pub(crate) async fn resolve(&self, slug: &str) -> Result<Tenant, LookUpError> {
@@ -41,16 +52,15 @@ impl Tenancy {
         found.ok_or(LookUpError::NotFound)
     }
 
-    /// One tenant: any for who runs the platform and for services that ask by themselves, their own for everybody else.
-    pub(crate) async fn get(&self, person: Option<&Caller>, id: TenantId) -> Result<Tenant, LookUpError> {
-        // Another tenant's owner learns no more than from an id that does not exist.
-        let may = person.is_none_or(|caller| caller.is_platform_admin() || caller.tenant() == Some(id));
-        let found = if may {
-            store::get(&self.inner.database, id).await?
-        } else {
-            None
-        };
+    /// One tenant, whoever asks: for the doors, which ask about people before they let them in.
+    pub(crate) async fn find(&self, id: TenantId) -> Result<Tenant, LookUpError> {
+        let found = store::get(&self.inner.database, id).await?;
         found.ok_or(LookUpError::NotFound)
+    }
+
+    /// One tenant, for who looks after it.
+    pub(crate) async fn get(&self, charge: InCharge) -> Result<Tenant, LookUpError> {
+        self.find(charge.tenant()).await
     }
 
     /// All tenants, newest first.
@@ -58,9 +68,10 @@ impl Tenancy {
         &self,
         _right: &PlatformRight,
         page: PageQuery,
+        skip: i64,
     ) -> Result<Page<Tenant>, LookUpError> {
         let tx = self.inner.database.begin_system();
-        let found = store::list(&tx, page).await?;
+        let found = store::list(&tx, page, skip).await?;
         tx.commit().await?;
         Ok(Page::from_found(found, page.limit, |tenant| tenant.id.as_uuid()))
     }

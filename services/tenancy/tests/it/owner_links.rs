@@ -55,7 +55,8 @@ async fn without_identity_the_answer_is_to_try_again() {
         public_url: String::new(),
     };
     let clock = plaza_kernel::Clock::system();
-    let alone = plaza_tenancy::Tenancy::new(config, stage.database.of(TENANCY), &directory, clock);
+    let database = stage.database.of(TENANCY);
+    let alone = plaza_tenancy::Tenancy::new(config, database, &directory, clock, stage.keys.clone());
     let mounted = plaza_testkit::Mounted::new(alone.http(plaza_testkit::Permit::none()));
     let admin = mounted.as_caller(&callers::platform_admin());
     let body = json!({"slug": "acme", "name": "Acme", "admin_email": "o@acme.example"});

@@ -1,8 +1,9 @@
+use chrono::TimeDelta;
 use http::StatusCode;
 use plaza_contracts::events::OwnerProvisioned;
 use plaza_contracts::proto::tenancy::ResolveRequest;
 use plaza_contracts::services::TENANCY;
-use plaza_kernel::{Clock, TenantId, UserId};
+use plaza_kernel::{Caller, Clock, TenantId, UserId};
 use plaza_messaging::outbox;
 use plaza_testkit::{callers, settle};
 use serde_json::{Value, json};
@@ -39,6 +40,24 @@ async fn a_tenant_and_its_event_are_one_fact() {
         payload,
         json!({"tenant_id": id, "slug": "acme", "name": "Acme Ltd", "admin_email": "owner@acme.example"})
     );
+}
+
+#[tokio::test]
+async fn without_its_event_there_is_no_tenant() {
+    let stage = Stage::open().await;
+    let admin = stage.database.admin().await;
+    let full = "ALTER TABLE tenancy.outbox ADD CONSTRAINT full_up CHECK (false)";
+    admin.batch_execute(full).await.unwrap();
+    let caller = stage.mounted.as_caller(&callers::platform_admin());
+    let reply = caller.post("/api/v1/admin/tenants", &acme()).await;
+    assert!(reply.status.is_server_error(), "{}", reply.status);
+    assert_eq!(stage.count("SELECT count(*) FROM tenancy.tenants").await, 0);
+    assert_eq!(stage.count("SELECT count(*) FROM tenancy.slugs").await, 0);
+
+    let emptied = "ALTER TABLE tenancy.outbox DROP CONSTRAINT full_up";
+    admin.batch_execute(emptied).await.unwrap();
+    create(&stage, &acme()).await;
+    assert_eq!(stage.events("tenant.created").await.len(), 1);
 }
 
 #[tokio::test]
@@ -219,4 +238,71 @@ async fn a_tenant_whose_owner_is_there_becomes_active_and_only_once() {
         .await
         .unwrap_err();
     assert!(plaza_rpc::RpcError::from(missing).is("TENANT_NOT_FOUND"));
+}
+
+#[tokio::test]
+async fn a_request_that_is_repeated_makes_one_tenant() {
+    let stage = Stage::open().await;
+    let admin = callers::platform_admin();
+    let ask = async |who: &Caller, key: &str, body: &Value| {
+        let request = http::Request::post("/api/v1/admin/tenants")
+            .header("content-type", "application/json")
+            .header("idempotency-key", key)
+            .body(axum::body::Body::from(body.to_string()));
+        stage.mounted.as_caller(who).send(request.unwrap()).await
+    };
+    let first = ask(&admin, "k1", &acme())
+        .await
+        .assert_status(StatusCode::CREATED);
+    let again = ask(&admin, "k1", &acme())
+        .await
+        .assert_status(StatusCode::CREATED);
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    assert_eq!(again.body, first.body, "to the byte");
+    assert!(!first.headers.contains_key("idempotency-replayed"));
+
+    let other = json!({"slug": "rival", "name": "Rival", "admin_email": "o@rival.example"});
+    let misused = ask(&admin, "k1", &other).await;
+    misused.assert_failed(StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_MISMATCH");
+    // Keys are each one's own; and what failed leaves none.
+    let elsewhere = ask(&callers::platform_admin(), "k1", &acme()).await;
+    elsewhere.assert_failed(StatusCode::CONFLICT, "SLUG_TAKEN");
+    let taken = ask(&admin, "k2", &acme()).await;
+    taken.assert_failed(StatusCode::CONFLICT, "SLUG_TAKEN");
+    ask(&admin, "k2", &other).await.assert_status(StatusCode::CREATED);
+    assert_eq!(stage.count("SELECT count(*) FROM tenancy.tenants").await, 2);
+    assert_eq!(stage.events("tenant.created").await.len(), 2);
+
+    // Many at once are one.
+    let many = json!({"slug": "many", "name": "Many", "admin_email": "o@many.example"});
+    let (one, two, three) = tokio::join!(
+        ask(&admin, "k3", &many),
+        ask(&admin, "k3", &many),
+        ask(&admin, "k3", &many)
+    );
+    for reply in [&one, &two, &three] {
+        assert_eq!((reply.status, &reply.body), (StatusCode::CREATED, &one.body));
+    }
+    assert_eq!(stage.events("tenant.created").await.len(), 3);
+}
+
+#[tokio::test]
+async fn tenants_are_read_by_the_numbers_of_their_pages_too() {
+    let stage = Stage::open().await;
+    for slug in ["one", "two", "three"] {
+        stage.tenant(slug).await;
+        stage.time.advance(TimeDelta::seconds(1));
+    }
+    let admin = stage.mounted.as_caller(&callers::platform_admin());
+    let page = async |number: u32| -> Vec<String> {
+        let path = format!("/api/v1/admin/tenants?limit=2&page={number}");
+        let page = admin.get(&path).await.assert_ok().value();
+        let items = page["items"].as_array().unwrap().iter();
+        items
+            .map(|item| item["slug"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(page(1).await, ["three", "two"]);
+    assert_eq!(page(2).await, ["one"]);
+    assert_eq!(page(3).await, [""; 0]);
 }

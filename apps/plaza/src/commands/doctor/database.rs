@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use plaza_contracts::services::BROADCAST;
 use plaza_database::{Database, DatabaseError, migrate, statements};
 use plaza_kernel::{Clock, Failure as _, Kind, ServiceName};
 
@@ -51,6 +52,9 @@ pub(super) async fn look(found: &Found, config: &Config, clock: &Clock, report: 
     }
     migrations(found, report).await;
     for database in &reached {
+        if database.service() == BROADCAST {
+            staging(database, found, report).await;
+        }
         waiting(database, found, report).await;
         left_over::look(database, config.events.rabbitmq_url.is_some(), found, report).await;
         schedules(database, found, report).await;
@@ -76,6 +80,17 @@ async fn logins(service: ServiceName, database: &Database, found: &Found, report
     };
     report.fail(what, found.secrets.told(&error), advice);
     false
+}
+
+/// Whether imports of recipients may take the quick way.
+async fn staging(database: &Database, found: &Found, report: &mut Report) {
+    let what = format!("temporary tables of {}", database.service());
+    let advice = "imports are slower without: `GRANT TEMPORARY ON DATABASE … TO plaza_broadcast`";
+    match database.may_stage().await {
+        Ok(true) => report.ok(what, "its login may make them"),
+        Ok(false) => report.warn(what, "its login may make none", advice),
+        Err(error) => report.fail(what, found.secrets.told(&error), MIGRATE),
+    }
 }
 
 async fn server(database: &Database, config: &Config, clock: &Clock, found: &Found, report: &mut Report) {
@@ -267,6 +282,17 @@ mod tests {
             text.contains("failed the last time: the broom is broken"),
             "{text}"
         );
+    }
+
+    #[tokio::test]
+    async fn a_database_without_temporary_tables_is_told() {
+        let database = TestDatabase::fresh(&assembly::schemas()).await;
+        let revoke = "DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); END $$";
+        database.admin().await.batch_execute(revoke).await.unwrap();
+        let (_, report) = told(database.settings(), &config()).await;
+        let warned = report.lines().filter(|line| line.level == Level::Warn);
+        let warned: Vec<_> = warned.map(|line| line.what.as_str()).collect();
+        assert!(warned.contains(&"temporary tables of broadcast"), "{report}");
     }
 
     #[tokio::test]

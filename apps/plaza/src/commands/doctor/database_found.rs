@@ -19,6 +19,8 @@ use crate::secrets::LocalSecrets;
 pub(super) struct Found {
     pub(super) settings: DatabaseSettings,
     pub(super) secrets: Secrets,
+    /// What its secrets are sealed with, where that is known here.
+    pub(super) encryption_key: Option<SecretString>,
     databases: Databases,
     logins: Vec<(ServiceName, plaza_database::Login)>,
 }
@@ -29,12 +31,15 @@ impl Found {
     pub(super) async fn find(config: &Config, report: &mut Report) -> Option<Self> {
         report.area("database");
         let secrets = Secrets::of(config);
-        let settings = match &config.database.url {
-            Some(_) => configured(config, &secrets, report)?,
+        let (settings, made) = match &config.database.url {
+            Some(_) => (configured(config, &secrets, report)?, None),
             None => of_this_machine(config, report)?,
         };
         let found = match Self::of(settings, config, secrets) {
-            Ok(found) => found,
+            Ok(found) => Self {
+                encryption_key: found.encryption_key.or(made),
+                ..found
+            },
             Err((error, secrets)) => {
                 report.fail(
                     "address",
@@ -86,6 +91,7 @@ impl Found {
             Ok(databases) => Ok(Self {
                 settings: few,
                 secrets,
+                encryption_key: config.encryption_key.clone(),
                 databases,
                 logins,
             }),
@@ -126,8 +132,8 @@ fn configured(config: &Config, secrets: &Secrets, report: &mut Report) -> Option
     }
 }
 
-/// The embedded cluster, if a Plaza runs on the data folder.
-fn of_this_machine(config: &Config, report: &mut Report) -> Option<DatabaseSettings> {
+/// The embedded cluster, if a Plaza runs on the data folder, and the key that was made for it.
+fn of_this_machine(config: &Config, report: &mut Report) -> Option<(DatabaseSettings, Option<SecretString>)> {
     if is_split(config) {
         report.note(
             "database",
@@ -146,13 +152,16 @@ fn of_this_machine(config: &Config, report: &mut Report) -> Option<DatabaseSetti
     };
     // The file is there, so nothing is made.
     match LocalSecrets::load_or_make(&folder) {
-        Ok(secrets) => Some(DatabaseSettings {
-            url: SecretString::from(url.trim()),
-            role_key: config.database.role_key.clone().unwrap_or(secrets.role_key),
-            shared: config.database.shared_connections,
-            exclusive: config.database.exclusive_connections,
-            system: config.database.system_connections,
-        }),
+        Ok(secrets) => {
+            let settings = DatabaseSettings {
+                url: SecretString::from(url.trim()),
+                role_key: config.database.role_key.clone().unwrap_or(secrets.role_key),
+                shared: config.database.shared_connections,
+                exclusive: config.database.exclusive_connections,
+                system: config.database.system_connections,
+            };
+            Some((settings, Some(secrets.encryption_key)))
+        }
         Err(_) => {
             report.fail(
                 "secrets",

@@ -70,6 +70,7 @@ fn rows(config: &Config) -> Vec<Row> {
             shown(&config.events.rabbitmq_url),
         ),
         row("internal.key", "PLAZA_INTERNAL_KEY", given(&config.internal.key)),
+        row("notification.mail.url", "", text(&config.notification.mail.url)),
         row("telemetry.filter", "PLAZA_LOG", config.telemetry.filter.clone()),
         row(
             "telemetry.otlp_endpoint",

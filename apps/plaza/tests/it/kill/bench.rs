@@ -128,6 +128,33 @@ impl Bench {
         name
     }
 
+    /// Starts it again so that it dies when it comes by a place for the so-manieth time; or so that it lives. If it is
+    /// alive, it is killed before. One process only.
+    pub(super) fn arm(&mut self, crash: Option<(&str, u32)>) {
+        if !self.has_crashed() {
+            self.strike(WHOLE);
+        }
+        let Running::OneProcess(plaza) = &mut self.plaza else {
+            panic!("which of them?");
+        };
+        let crash = crash.map(|(point, time)| format!("{point}:{time}"));
+        plaza.set("PLAZA_CRASH", crash.as_deref());
+        plaza.spawn();
+    }
+
+    /// Whether it has died at its place since it was started.
+    pub(super) fn has_crashed(&mut self) -> bool {
+        match &mut self.plaza {
+            Running::OneProcess(plaza) => plaza.has_ended(),
+            Running::Pieces(_) => false,
+        }
+    }
+
+    /// Counts that it died by itself.
+    pub(super) fn crashed(&mut self) {
+        *self.killed.entry(WHOLE.to_owned()).or_default() += 1;
+    }
+
     fn strike(&mut self, name: &str) {
         self.plaza.kill(name);
         *self.killed.entry(name.to_owned()).or_default() += 1;

@@ -82,13 +82,13 @@ fn everybody() -> Truth {
 }
 
 /// The owner of a new tenant.
-async fn owner(bench: &Bench) -> Api {
+pub(super) async fn owner(bench: &Bench) -> Api {
     let admin = story::administrator(&bench.plaza).await;
     story::tenant(&admin, "acme").await.owner
 }
 
 /// The same with the people of the file in it.
-async fn with_people(bench: &Bench, truth: &Truth) -> Api {
+pub(super) async fn with_people(bench: &Bench, truth: &Truth) -> Api {
     let owner = owner(bench).await;
     let import = super::bench::upload(&owner, truth.file.clone()).await;
     story::until(&owner, &import, super::bench::imported).await;

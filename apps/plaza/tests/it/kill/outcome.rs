@@ -34,8 +34,9 @@ const TERMINAL: [&str; 7] = [
 pub(super) async fn at_rest(bench: &Bench, owner: &Api, campaign: &str) -> Value {
     let begun = Instant::now();
     loop {
-        let found = owner.get(campaign).await.ok();
+        // In this order: the last receipt is in what is read after it.
         let counts = bench.counts().await;
+        let found = owner.get(campaign).await.ok();
         let told = bench.receipts == Receipts::Never || counts["callbacks"]["pending"] == json!(0);
         if found["state"] == "completed" && told {
             return found;

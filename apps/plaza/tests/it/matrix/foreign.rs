@@ -7,9 +7,12 @@ use plaza_kernel::{Clock, UserId};
 use serde_json::{Value, json};
 
 use super::operations::Operation;
+use super::probes::NAMES;
 use super::stage::{Objects, Stage, id};
 use crate::client::{Answer, Api, answer};
 use crate::superuser::Superuser;
+
+const AUDIT: &str = "/api/v1/admin/audit";
 
 /// An id that nothing has.
 fn random() -> String {
@@ -22,6 +25,7 @@ impl Objects {
         Self {
             tenant: random(),
             user: random(),
+            session: random(),
             role: random(),
             sender: random(),
             account: "30654035224999".to_owned(),
@@ -32,6 +36,7 @@ impl Objects {
             template: random(),
             campaign: random(),
             message: random(),
+            conversation: random(),
         }
     }
 }
@@ -47,6 +52,10 @@ pub(super) async fn ids_in_paths(stage: &Stage, operations: &[Operation]) -> usi
         let (foreign, nowhere, own) = (&stage.acmes, Objects::nowhere(), &stage.rivals);
         // One parameter after the other is somebody else's; those before it are the caller's own.
         for at in 0..collections.len() {
+            // What has a name and no id is the same in every tenant.
+            if NAMES.iter().any(|(named, _)| *named == collections[at]) {
+                continue;
+            }
             let ids = |objects: &Objects| -> Vec<String> {
                 let of = |(position, collection): (usize, &&str)| match position < at {
                     true => own.of(collection),
@@ -61,6 +70,7 @@ pub(super) async fn ids_in_paths(stage: &Stage, operations: &[Operation]) -> usi
             // Taking a role of one's own from somebody who does not have it is done already.
             let answers = match operation.rule.as_str() {
                 "platform_admin" => [403, 403],
+                "signature" => [401, 401],
                 _ if at > 0 => [204, 404],
                 _ => [404, 404],
             };
@@ -113,7 +123,28 @@ async fn named(stage: &Stage, objects: &Objects) -> BTreeMap<&'static str, Vec<A
             .extend(change.as_object().unwrap().clone());
         rival.post("/api/v1/broadcast/campaigns", body).await
     };
+    let change = async |change: Value| {
+        let own = json!({"name": "Spring", "template_id": own.template});
+        let own = rival.post("/api/v1/broadcast/campaigns", own).await;
+        let path = format!("/api/v1/broadcast/campaigns/{}", id(&own.ok()));
+        let change = rival
+            .request(http::Method::PUT, &path)
+            .header("if-match", "\"v1\"")
+            .json(&change);
+        answer(change).await
+    };
+    let estimate = async |change: Value| {
+        let mut body = json!({"template_id": own.template});
+        body.as_object_mut()
+            .unwrap()
+            .extend(change.as_object().unwrap().clone());
+        rival.post("/api/v1/broadcast/estimate", body).await
+    };
     let assignments = |role: &str| format!("/api/v1/admin/roles/{role}/assignments");
+    let internal_user = async |tenant: &str| {
+        let body = json!({"tenant_id": tenant, "email": "mallory@rival.example", "role": "owner"});
+        rival.post("/api/v1/auth/internal/users", body).await
+    };
     // Whether a sender exists is asked when the campaign is sent.
     let with_sender = campaign(json!({"sender_id": objects.sender})).await;
     let sent = format!("/api/v1/broadcast/campaigns/{}/send", id(&with_sender.ok()));
@@ -124,6 +155,10 @@ async fn named(stage: &Stage, objects: &Objects) -> BTreeMap<&'static str, Vec<A
         sent.text()
     );
     let get = async |path: &str| rival.get(path).await;
+    let internal_role = async |tenant: &str, user: &str| {
+        let body = json!({"tenant_id": tenant, "user_id": user, "role": "viewer"});
+        rival.post("/api/v1/auth/internal/roles", body).await
+    };
     BTreeMap::from([
         (
             "create_campaign.template_id",
@@ -134,6 +169,48 @@ async fn named(stage: &Stage, objects: &Objects) -> BTreeMap<&'static str, Vec<A
             vec![campaign(json!({"audience": {"import_id": objects.import, "opted_in": true}})).await],
         ),
         ("create_campaign.sender_id", vec![with_sender, sent]),
+        (
+            "update_campaign.template_id",
+            vec![change(json!({"template_id": objects.template})).await],
+        ),
+        (
+            "update_campaign.import_id",
+            vec![change(json!({"audience": {"import_id": objects.import, "opted_in": true}})).await],
+        ),
+        (
+            "update_campaign.sender_id",
+            vec![change(json!({"sender_id": objects.sender})).await],
+        ),
+        (
+            "estimate.template_id",
+            vec![estimate(json!({"template_id": objects.template})).await],
+        ),
+        (
+            "estimate.import_id",
+            vec![estimate(json!({"audience": {"import_id": objects.import, "opted_in": true}})).await],
+        ),
+        (
+            "send_message.sender_id",
+            vec![
+                rival
+                    .post(
+                        "/api/v1/notifications/messages",
+                        json!({"channel": "whatsapp", "to": "+4915117405128", "sender_id": objects.sender,
+                            "template": {"name": "hello", "language": "en"}}),
+                    )
+                    .await,
+            ],
+        ),
+        (
+            "list_logs.source",
+            vec![
+                get(&format!(
+                    "/api/v1/broadcast/logs?source=campaign:{}",
+                    objects.campaign
+                ))
+                .await,
+            ],
+        ),
         (
             "assign_role.user_id",
             vec![
@@ -146,11 +223,52 @@ async fn named(stage: &Stage, objects: &Objects) -> BTreeMap<&'static str, Vec<A
             ],
         ),
         (
+            "create_internal_user.tenant_id",
+            vec![internal_user(&objects.tenant).await],
+        ),
+        (
+            "assign_internal_role.tenant_id",
+            vec![internal_role(&objects.tenant, &own.user).await],
+        ),
+        (
+            "assign_internal_role.user_id",
+            vec![internal_role(&own.tenant, &objects.user).await],
+        ),
+        (
+            "enable_menu.tenant_id",
+            vec![
+                rival
+                    .post(
+                        "/api/v1/admin/menus",
+                        json!({"tenant_id": objects.tenant, "menu": "logs"}),
+                    )
+                    .await,
+            ],
+        ),
+        (
+            "disable_menu.tenant_id",
+            vec![
+                rival
+                    .delete(&format!("/api/v1/admin/menus/logs?tenant_id={}", objects.tenant))
+                    .await,
+            ],
+        ),
+        (
             "list_logs.campaign_id",
             vec![
                 get(&format!(
                     "/api/v1/broadcast/logs?campaign_id={}",
                     objects.campaign
+                ))
+                .await,
+            ],
+        ),
+        (
+            "list_logs.recipient_id",
+            vec![
+                get(&format!(
+                    "/api/v1/broadcast/logs?recipient_id={}",
+                    objects.recipient
                 ))
                 .await,
             ],
@@ -184,6 +302,26 @@ async fn named(stage: &Stage, objects: &Objects) -> BTreeMap<&'static str, Vec<A
                 ))
                 .await,
             ],
+        ),
+        (
+            "list_audit.tenant_id",
+            vec![get(&format!("{AUDIT}?tenant_id={}", objects.tenant)).await],
+        ),
+        (
+            "list_audit.actor",
+            vec![get(&format!("{AUDIT}?actor={}", objects.user)).await],
+        ),
+        (
+            "export_audit.tenant_id",
+            vec![get(&format!("{AUDIT}/export?tenant_id={}", objects.tenant)).await],
+        ),
+        (
+            "export_audit.actor",
+            vec![get(&format!("{AUDIT}/export?actor={}", objects.user)).await],
+        ),
+        (
+            "verify_audit.tenant_id",
+            vec![get(&format!("{AUDIT}/verify?tenant_id={}", objects.tenant)).await],
         ),
         (
             "suppress.address",
@@ -249,6 +387,15 @@ pub(super) async fn marks(stage: &Stage, lists: &[&Operation]) -> BTreeSet<Strin
         items.iter().for_each(|item| collect_marks(item, &mut marks));
     }
     assert!(marks.contains(&stage.acmes.message) && marks.contains(&stage.acmes.phone));
+    // Who runs the platform made both tenants, and both are told so.
+    let admin = stage
+        .actor("platform admin")
+        .api
+        .get("/api/v1/auth/me")
+        .await
+        .ok();
+    let admin = admin["user_id"].as_str().or(admin["id"].as_str()).unwrap();
+    assert!(marks.remove(admin), "the tenant's audit does not say who made it");
     marks
 }
 

@@ -17,6 +17,9 @@ const KNOWN: [&str; 5] = [
     "platform admin",
 ];
 
+/// What a rule ends with that lets in who runs the platform beside who has a permission.
+const OR_PLATFORM_ADMIN: &str = "_or_platform_admin";
+
 /// What the tenants' members may do.
 pub(super) struct Rules {
     low: BTreeSet<String>,
@@ -52,6 +55,8 @@ impl Rules {
                 .chain(&KNOWN)
                 .for_each(|actor| expect.let_in(actor)),
             "signature" => expect.nobody_without_a_signature(),
+            // For other services: for the public it is as if it were not there.
+            "internal" => expect.nobody_finds_it(),
             "authenticated" => {
                 expect.no_strangers();
                 KNOWN.iter().for_each(|actor| expect.let_in(actor));
@@ -71,16 +76,23 @@ impl Rules {
                     .for_each(|actor| expect.let_in(actor));
                 expect.nothing_of_others();
             }
-            permission if permission.contains('.') => self.permission(permission, &expect),
+            rule if rule.contains('.') && rule.ends_with(OR_PLATFORM_ADMIN) => {
+                expect.let_in("platform admin");
+                self.members(rule.trim_end_matches(OR_PLATFORM_ADMIN), &expect);
+            }
+            permission if permission.contains('.') => {
+                // Who runs the platform owns no tenant's data.
+                expect.answered("platform admin", &[403]);
+                self.members(permission, &expect);
+            }
             unknown => panic!("{}: the matrix does not know the rule `{unknown}`", operation.id),
         }
     }
 
-    fn permission(&self, permission: &str, expect: &Expect<'_>) {
+    /// Who belongs to the tenant may what the permission says, and nobody else.
+    fn members(&self, permission: &str, expect: &Expect<'_>) {
         expect.no_strangers();
         expect.let_in("owner");
-        // Who runs the platform owns no tenant's data.
-        expect.answered("platform admin", &[403]);
         match self.low.contains(permission) {
             true => expect.let_in("low role"),
             false => expect.answered("low role", &[403]),
@@ -141,6 +153,10 @@ impl Expect<'_> {
         self.answers
             .keys()
             .for_each(|actor| self.answered(actor, &[401, 403]));
+    }
+
+    fn nobody_finds_it(&self) {
+        self.answers.keys().for_each(|actor| self.answered(actor, &[404]));
     }
 
     /// An object in the path is the first tenant's: for the others it does not exist.

@@ -19,6 +19,8 @@ pub(super) struct Stage {
     pub(super) rivals: Objects,
     /// A tenant whose owner never came.
     pub(super) pending: String,
+    /// A tenant that anything may become of.
+    pub(super) spare: String,
     pub(super) actors: Vec<Actor>,
     numbers: AtomicU32,
 }
@@ -37,6 +39,7 @@ pub(super) struct Actor {
 pub(super) struct Objects {
     pub(super) tenant: String,
     pub(super) user: String,
+    pub(super) session: String,
     pub(super) role: String,
     pub(super) sender: String,
     pub(super) account: String,
@@ -47,6 +50,7 @@ pub(super) struct Objects {
     pub(super) template: String,
     pub(super) campaign: String,
     pub(super) message: String,
+    pub(super) conversation: String,
 }
 
 impl Stage {
@@ -61,9 +65,12 @@ impl Stage {
         let pending = json!({"slug": "pending", "name": "Pending", "admin_email": "owner@pending.example"});
         let pending = id(&admin.post("/api/v1/admin/tenants", pending).await.ok());
         story::owner_link(&admin, &pending).await;
+        let spare = json!({"slug": "spare", "name": "Spare", "admin_email": "owner@spare.example"});
+        let spare = id(&admin.post("/api/v1/admin/tenants", spare).await.ok());
+        story::owner_link(&admin, &spare).await;
         let (acmes, rivals) = (
-            furnish(&acme, "+4915117404").await,
-            furnish(&rival, "+4915117405").await,
+            furnish(&plaza, &acme, "+4915117404").await,
+            furnish(&plaza, &rival, "+4915117405").await,
         );
         let low = member(&acme, "low@acme.example", "Viewer").await;
         let foreign = member(&rival, "member@rival.example", "Administrator").await;
@@ -88,6 +95,7 @@ impl Stage {
             rival,
             rivals,
             pending,
+            spare,
             actors,
             numbers: AtomicU32::new(100),
         }
@@ -107,6 +115,14 @@ impl Stage {
     pub(super) async fn another_session(&self, actor: &Actor) -> Api {
         match &actor.email {
             Some(email) => story::log_in(&self.plaza.api(), email).await,
+            None => actor.api.clone(),
+        }
+    }
+
+    /// A member of the first tenant whom nobody misses, in place of a caller who is somebody.
+    pub(super) async fn somebody_else(&self, actor: &Actor) -> Api {
+        match &actor.email {
+            Some(_) => story::member(&self.acme.owner, &format!("gone{}@acme.example", self.number())).await,
             None => actor.api.clone(),
         }
     }
@@ -138,7 +154,7 @@ async fn member(tenant: &Tenant, email: &str, role: &str) -> Api {
 }
 
 /// One of everything, a message that was sent among it.
-async fn furnish(tenant: &Tenant, phones: &str) -> Objects {
+async fn furnish(plaza: &Running, tenant: &Tenant, phones: &str) -> Objects {
     let owner = &tenant.owner;
     let make = async |path: &str, body: Value| id(&owner.post(path, body).await.ok());
     let slug = &tenant.slug;
@@ -176,10 +192,14 @@ async fn furnish(tenant: &Tenant, phones: &str) -> Objects {
     story::until(owner, &path, |campaign| campaign["state"] == "completed").await;
     let logs = owner.all("/api/v1/broadcast/logs").await;
     let message = logs[0]["message_id"].as_str().unwrap().to_owned();
+    let conversation = conversation(plaza, owner, &format!("{phones}129")).await;
+    let me = owner.get("/api/v1/auth/me").await.ok();
+    let session = me["session_id"].as_str().unwrap().to_owned();
     let tenant = tenant.id.clone();
     Objects {
         tenant,
         user,
+        session,
         role,
         sender,
         account,
@@ -190,7 +210,26 @@ async fn furnish(tenant: &Tenant, phones: &str) -> Objects {
         template,
         campaign,
         message,
+        conversation,
     }
+}
+
+/// Somebody writes to the number that the campaign went out from.
+async fn conversation(plaza: &Running, owner: &Api, phone: &str) -> String {
+    let senders = owner.all("/api/v1/notifications/senders").await;
+    let sender = senders
+        .iter()
+        .find(|sender| sender["name"] == "Development")
+        .unwrap();
+    let written = json!({
+        "phone_number_id": sender["phone_number_id"], "from": phone.trim_start_matches('+'), "text": "Hello",
+    });
+    let told = plaza
+        .simulator_api()
+        .post("/_simulator/whatsapp/inbound", written)
+        .await;
+    assert_eq!(told.ok()["status"], 200);
+    id(&owner.all("/api/v1/notifications/conversations").await[0])
 }
 
 /// A file with a good and a bad row.

@@ -1,0 +1,6 @@
+//! The promises of keys, on a real PostgreSQL.
+
+mod catalogue;
+mod keys;
+mod platform;
+mod tidy;

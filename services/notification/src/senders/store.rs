@@ -53,10 +53,11 @@ statements! {
     static RESUME: (TenantId, SenderId, DateTime<Utc>) => () =
         "UPDATE notification.senders SET status = 'active', status_reason = NULL, updated_at = $3
           WHERE tenant_id = $1 AND id = $2";
-    // One whose token was renewed meanwhile is not stopped for the old one.
+    // One whose token was renewed meanwhile is not stopped for the old one, and one that is stopped is not stopped again.
     static STOP: (TenantId, SenderId, String, String, String, DateTime<Utc>) => () =
         "UPDATE notification.senders SET status = $4, status_reason = $5, updated_at = $6
-          WHERE tenant_id = $1 AND id = $2 AND access_token = $3";
+          WHERE tenant_id = $1 AND id = $2 AND access_token = $3
+            AND (status, status_reason) IS DISTINCT FROM ($4, $5)";
     static STOP_ACTIVE: (TenantId, SenderId, String, String, DateTime<Utc>) => () =
         "UPDATE notification.senders SET status = $3, status_reason = $4, updated_at = $5
           WHERE tenant_id = $1 AND id = $2 AND status = 'active'";
@@ -169,7 +170,8 @@ pub(crate) async fn resume(tx: &TenantTx, id: SenderId, at: DateTime<Utc>) -> Re
     Ok(tx.execute(&RESUME, (tx.tenant(), id, at)).await? == 1)
 }
 
-/// Stops a sender that was refused with this sealed token; says whether it still had it.
+/// Stops a sender that was refused with this sealed token; says whether that is news: it still had it, and was not stopped for
+/// the same already. What is in flight when it stops is refused after that, one transaction after the other.
 pub(crate) async fn stop(
     tx: &TenantTx,
     id: SenderId,

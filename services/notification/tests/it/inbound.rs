@@ -409,7 +409,10 @@ async fn a_conversation_is_read_and_the_person_is_told_so() {
         assert_eq!(read["unread"], 0);
     }
     stage.start();
-    eventually(PATIENCE, || async { !meta.asked().is_empty() }).await;
+    eventually(PATIENCE, || async {
+        stage.states().await.contains_key("accepted")
+    })
+    .await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     let asked = meta.asked();
     assert_eq!(asked.len(), 1, "said once");

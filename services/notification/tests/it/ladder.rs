@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio_postgres::types::Type;
 
 use crate::meta::{Answer, Meta};
-use crate::stage::{ACCOUNT, PATIENCE, Stage, campaign, people, quick};
+use crate::stage::{ACCOUNT, PATIENCE, Stage, campaign, patient, people, quick};
 use crate::webhook::{callback, signed};
 use plaza_testkit::eventually;
 
@@ -118,8 +118,8 @@ async fn every_order_of_receipts_ends_in_the_same_state() {
 #[tokio::test]
 async fn a_receipt_that_overtakes_our_own_commit_is_not_lost() {
     for word in ["sent", "failed", "delivered", "read"] {
-        let meta = Meta::start(|_| Answer::Slow(300)).await;
-        let stage = Stage::open(&meta.url, quick()).await;
+        let meta = Meta::start(|_| Answer::Held).await;
+        let stage = Stage::open(&meta.url, patient()).await;
         stage.start();
         let id = stage.queue_one("+4915117404120").await;
         eventually(PATIENCE, || async { meta.asked().len() == 1 }).await;
@@ -129,6 +129,7 @@ async fn a_receipt_that_overtakes_our_own_commit_is_not_lost() {
             .await
             .assert_ok();
         assert_eq!(stage.state(id).await, word);
+        meta.let_go(1);
         stage.end().await;
         let message = stage.message(id).await;
         assert_eq!(

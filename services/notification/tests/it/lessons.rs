@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::holding::Source;
 use crate::ladder::status;
 use crate::meta::{Answer, Asked, Meta};
-use crate::stage::{ACCOUNT, PATIENCE, Stage, campaign, people, quick};
+use crate::stage::{ACCOUNT, PATIENCE, Stage, campaign, patient, people, quick};
 use crate::webhook::{callback, signed};
 
 async fn with(script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> (Stage, Meta) {
@@ -164,20 +164,31 @@ async fn many_failures_of_one_sort_hold_a_campaign_and_as_many_as_the_tenant_say
 }
 
 #[tokio::test]
-async fn a_sender_that_is_stopped_is_told_of() {
-    let (stage, _meta) = with(|_| Answer::Refuse(400, 131_031)).await;
+async fn a_sender_that_is_stopped_is_told_of_once() {
+    let meta = Meta::start(|_| Answer::HeldRefusal(400, 131_031)).await;
+    let stage = Stage::open(&meta.url, patient()).await;
+    stage.start();
     stage.queue(campaign(), &people(20)).await;
+    let in_flight = stage.config.in_flight;
+    eventually(PATIENCE, || async { meta.asked().len() == in_flight }).await;
+    // The others are refused when it has been stopped for the first.
+    meta.let_go(1);
     eventually(PATIENCE, || async {
         !stage.told("broadcast.sender.degraded").await.is_empty()
     })
     .await;
+    meta.let_go(in_flight - 1);
+    eventually(PATIENCE, || async {
+        stage.states().await == [("queued".to_owned(), 20)].into()
+    })
+    .await;
     let told = stage.told("broadcast.sender.degraded").await;
     assert_eq!(told.len(), 1);
+    assert_eq!(meta.asked().len(), in_flight);
     assert_eq!(
         (&told[0]["status"], &told[0]["class"], &told[0]["code"]),
         (&json!("paused"), &json!("sender"), &json!("131031"))
     );
-    assert_eq!(stage.states().await, [("queued".to_owned(), 20)].into());
 }
 
 #[tokio::test]

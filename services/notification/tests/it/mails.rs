@@ -149,7 +149,10 @@ async fn what_is_refused_for_now_is_tried_again_and_what_is_refused_for_good_is_
 #[tokio::test]
 async fn nobody_waits_for_a_mail_to_where_the_server_does_not_send() {
     let server = SmtpServer::start().await;
-    let stage = towards(&server).await;
+    let mut config = with_server(&server.url());
+    config.mail.retry_milliseconds = 60_000;
+    let stage = Stage::open("http://127.0.0.1:9", config).await;
+    stage.start();
     send(&stage, reset("denied@example.org")).await.unwrap();
     eventually(PATIENCE, || async {
         row(&stage, "denied@example.org").await.3.is_some()

@@ -14,6 +14,7 @@ use futures_util::stream;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -29,6 +30,10 @@ pub(crate) enum Answer {
     Stall,
     /// Accepted, after so many milliseconds.
     Slow(u64),
+    /// Accepted, once the test lets it go ([`Meta::let_go`]).
+    Held,
+    /// [`Answer::Refuse`], once the test lets it go.
+    HeldRefusal(u16, i64),
     /// Accepted, and the connection breaks before anything of the answer is sent.
     Cut,
     /// Accepted, and the connection breaks in the middle of the answer.
@@ -59,6 +64,7 @@ pub(crate) struct Meta {
     pub(crate) url: String,
     script: Script,
     asked: Arc<Mutex<Vec<Asked>>>,
+    let_go: Arc<Semaphore>,
     _stop: Arc<DropGuard>,
 }
 
@@ -77,9 +83,10 @@ impl Meta {
             url: format!("http://{}", listener.local_addr().unwrap()),
             script: Arc::new(script),
             asked: Arc::default(),
+            let_go: Arc::new(Semaphore::new(0)),
             _stop: Arc::new(stop.clone().drop_guard()),
         };
-        let state = (Arc::clone(&meta.script), Arc::clone(&meta.asked));
+        let state = meta.clone();
         let router = Router::new()
             .route("/{version}/{account}/messages", post(messages))
             .with_state(state);
@@ -97,6 +104,11 @@ impl Meta {
         self.asked.lock().unwrap().clone()
     }
 
+    /// Lets so many answers go that are held, or will be.
+    pub(crate) fn let_go(&self, answers: usize) {
+        self.let_go.add_permits(answers);
+    }
+
     /// How often each reference was sent.
     pub(crate) fn sent(&self) -> HashMap<String, usize> {
         let mut sent = HashMap::new();
@@ -108,7 +120,7 @@ impl Meta {
 }
 
 async fn messages(
-    State((script, all)): State<(Script, Arc<Mutex<Vec<Asked>>>)>,
+    State(meta): State<Meta>,
     Path((_, _)): Path<(String, String)>,
     headers: HeaderMap,
     axum::Json(body): axum::Json<Value>,
@@ -116,7 +128,7 @@ async fn messages(
     let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
     let token = headers["authorization"].to_str().unwrap().to_owned();
     let asked = {
-        let mut all = all.lock().unwrap();
+        let mut all = meta.asked.lock().unwrap();
         let reference = text("biz_opaque_callback_data");
         let before = all.iter().filter(|asked| asked.reference == reference).count();
         let (to, at) = (text("to"), Instant::now());
@@ -142,17 +154,22 @@ async fn messages(
             json!({"messaging_product": "whatsapp", "messages": [{"id": id, "message_status": "accepted"}]});
         axum::Json(answer).into_response()
     };
-    match script(&asked) {
-        Answer::Accept => accepted(),
+    let refused = |status, code| {
+        let error = json!({"error": {"message": format!("(#{code}) no"), "code": code,
+            "error_data": {"details": "because"}}});
+        (StatusCode::from_u16(status).unwrap(), axum::Json(error)).into_response()
+    };
+    let answer = (meta.script)(&asked);
+    if let Answer::Held | Answer::HeldRefusal(..) = answer {
+        meta.let_go.acquire().await.unwrap().forget();
+    }
+    match answer {
+        Answer::Accept | Answer::Held => accepted(),
         Answer::Slow(milliseconds) => {
             tokio::time::sleep(Duration::from_millis(milliseconds)).await;
             accepted()
         }
-        Answer::Refuse(status, code) => {
-            let error = json!({"error": {"message": format!("(#{code}) no"), "code": code,
-                "error_data": {"details": "because"}}});
-            (StatusCode::from_u16(status).unwrap(), axum::Json(error)).into_response()
-        }
+        Answer::Refuse(status, code) | Answer::HeldRefusal(status, code) => refused(status, code),
         Answer::Status(status) => (StatusCode::from_u16(status).unwrap(), "<html>").into_response(),
         Answer::Cut => Response::new(Body::from_stream(stream::iter([broken()]))),
         Answer::Half => {

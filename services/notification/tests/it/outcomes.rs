@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::ladder::status;
 use crate::meta::{Answer, Asked, Meta};
-use crate::stage::{ACCOUNT, PATIENCE, Stage, campaign, people, quick};
+use crate::stage::{ACCOUNT, PATIENCE, Stage, campaign, patient, people, quick};
 use crate::webhook::{callback, signed};
 
 async fn with(script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> (Stage, Meta) {
@@ -102,17 +102,18 @@ async fn lost_credentials_stop_the_sender_until_somebody_resumes_it() {
         stage.owner().get(&path).await.value()["status"] == "needs_auth"
     })
     .await;
+    // Nobody's message failed for it.
+    eventually(PATIENCE, || async {
+        stage.states().await.get("queued") == Some(&40)
+    })
+    .await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     let asked = meta.asked().len();
     assert!(
         asked <= 8,
         "nothing more is sent with a token that does not hold: {asked}"
     );
-    assert_eq!(
-        stage.states().await["queued"],
-        40,
-        "nobody's message failed for it"
-    );
+    assert_eq!(stage.states().await["queued"], 40);
     let sender = stage.owner().get(&path).await.value();
     assert_eq!(sender["status_reason"], "190: because");
 
@@ -227,14 +228,15 @@ async fn an_answer_that_comes_while_the_database_hangs_is_an_answer() {
 
 #[tokio::test]
 async fn an_answer_that_comes_after_its_claim_ran_out_still_counts() {
-    let meta = Meta::start(|_| Answer::Slow(250)).await;
-    let stage = Stage::open(&meta.url, quick()).await;
+    let meta = Meta::start(|_| Answer::Held).await;
+    let stage = Stage::open(&meta.url, patient()).await;
     stage.start();
     let id = stage.queue_one("+4915117404120").await;
     eventually(PATIENCE, || async { meta.asked().len() == 1 }).await;
     // As the sweeper of a process whose clock is far ahead would have it: doubt, and then the queue.
     let due = "UPDATE notification.messages SET state = 'queued', lease_until = NULL, due_at = now() + interval '1 s'";
     stage.sql(due).await;
+    meta.let_go(1);
     stage.until_state(id, "accepted").await;
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     assert_eq!(meta.asked().len(), 1, "what was accepted is not sent again");
@@ -244,19 +246,20 @@ async fn an_answer_that_comes_after_its_claim_ran_out_still_counts() {
 async fn an_answer_to_an_earlier_attempt_does_not_touch_the_later_one() {
     let meta = Meta::start(|asked| {
         if asked.before == 0 {
-            Answer::Slow(300)
+            Answer::Held
         } else {
             Answer::Stall
         }
     })
     .await;
-    let stage = Stage::open(&meta.url, quick()).await;
+    let stage = Stage::open(&meta.url, patient()).await;
     stage.start();
     let id = stage.queue_one("+4915117404120").await;
     eventually(PATIENCE, || async { meta.asked().len() == 1 }).await;
     stage
         .sql("UPDATE notification.messages SET epoch = epoch + 1")
         .await;
+    meta.let_go(1);
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert_eq!(stage.state(id).await, "leased");
 }

@@ -42,6 +42,14 @@ pub(crate) fn quick() -> NotificationConfig {
     config
 }
 
+/// The same for answers that a test holds back: nobody gives them up.
+pub(crate) fn patient() -> NotificationConfig {
+    let mut config = quick();
+    config.lease_milliseconds = 120_000;
+    config.whatsapp.timeout_milliseconds = 60_000;
+    config
+}
+
 pub(crate) struct Stage {
     pub(crate) database: TestDatabase,
     pub(crate) config: NotificationConfig,

@@ -235,11 +235,11 @@ async fn lost_credentials_stop_the_sender_until_it_gets_others() {
         stage.owner().get(&path).await.value()["status"] == "needs_auth"
     })
     .await;
-    assert_eq!(
-        stage.states().await["queued"],
-        10,
-        "nobody's message failed for it"
-    );
+    // Nobody's message failed for it.
+    eventually(PATIENCE, || async {
+        stage.states().await.get("queued") == Some(&10)
+    })
+    .await;
     let renew = format!("{path}/access-token");
     let renewed = stage
         .owner()

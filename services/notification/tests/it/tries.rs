@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::ladder::status;
 use crate::meta::{Answer, Meta};
-use crate::stage::{ACCOUNT, PATIENCE, Stage, quick};
+use crate::stage::{ACCOUNT, PATIENCE, Stage, patient, quick};
 use crate::texts;
 use crate::webhook::{callback, signed};
 
@@ -80,13 +80,14 @@ async fn what_is_told_of_an_earlier_try_is_not_taken_for_the_next_one() {
 
 #[tokio::test]
 async fn an_acceptance_stands_though_the_try_before_it_fails_meanwhile() {
-    let meta = Meta::start(|_| Answer::Slow(400)).await;
-    let stage = Stage::open(&meta.url, quick()).await;
+    let meta = Meta::start(|_| Answer::Held).await;
+    let stage = Stage::open(&meta.url, patient()).await;
     stage.start();
     let id = stage.queue_one("+4915117404120").await;
     eventually(PATIENCE, || async { meta.asked().len() == 1 }).await;
     told(&stage, id, "wamid.before", "failed").await;
     assert_eq!(stage.state(id).await, "failed");
+    meta.let_go(1);
     stage.end().await;
     let message = stage.message(id).await;
     assert_eq!(

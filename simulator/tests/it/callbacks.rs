@@ -185,7 +185,7 @@ async fn repetitions_and_swaps_are_the_same_for_the_same_seed() {
 async fn a_reset_forgets_everything_and_callbacks_on_their_way_too() {
     let receiver = Receiver::start().await;
     let settings = SimulatorSettings {
-        delay_milliseconds: [200, 200],
+        delay_milliseconds: [1_500, 1_500],
         ..calm_towards(&receiver)
     };
     let peer = Peer::start(settings).await;
@@ -198,7 +198,7 @@ async fn a_reset_forgets_everything_and_callbacks_on_their_way_too() {
         .await
         .unwrap();
     assert_eq!(answer.status(), StatusCode::NO_CONTENT);
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    tokio::time::sleep(Duration::from_millis(1_600)).await;
 
     assert!(receiver.requests().is_empty());
     assert_eq!(peer.counts().await, plaza_simulator::Counts::default());

@@ -11,7 +11,7 @@ use crate::ledger::{BookKeeper, Mood, Street};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_goes_on_when_the_event_that_it_waits_for_is_gone_from_its_queue() {
     let mut town = Town::with(Carrier::rabbitmq().await).await;
-    town.settings.delays = [400, 400, 400, 400].map(Duration::from_millis).to_vec();
+    town.settings.delays = [3_000, 400, 400, 400].map(Duration::from_millis).to_vec();
     let Carrier::RabbitMq(vhost) = &town.carrier else {
         unreachable!("made over RabbitMQ")
     };

@@ -51,4 +51,4 @@ pub use permit::Permit;
 pub use programs::ProgramMissing;
 pub use round_trips::RoundTrips;
 pub use settle::{assert_nothing_unhandled, settle};
-pub use test_database::{TestDatabase, patient};
+pub use test_database::TestDatabase;

@@ -13,8 +13,8 @@ use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio_postgres::config::Host;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::TestDatabase;
 use crate::connect::address;
-use crate::{TestDatabase, patient};
 
 /// A proxy in front of a test database that counts flights: how often a client speaks after having listened.
 ///
@@ -56,7 +56,7 @@ impl RoundTrips {
             }
         });
         Ok(Self {
-            databases: Databases::with_limits(settings, patient())?,
+            databases: Databases::new(settings)?,
             flights,
             _socket: socket,
             _stop: stop.drop_guard(),

@@ -1,9 +1,7 @@
 //! A database of its own for one test.
 
-use std::time::Duration;
-
 use anyhow::Context;
-use plaza_database::{Database, DatabaseLimits, DatabaseSettings, Databases, Login, Schema};
+use plaza_database::{Database, DatabaseSettings, Databases, Login, Schema};
 use plaza_kernel::{Clock, ServiceName};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -17,17 +15,6 @@ pub struct TestDatabase {
     name: String,
     databases: Databases,
     strict: bool,
-}
-
-/// Nobody is told that the database is busy because the machine of the tests is. Who tests the limits sets them.
-#[must_use]
-pub fn patient() -> DatabaseLimits {
-    DatabaseLimits {
-        read_wait: Duration::from_secs(10),
-        read_timeout: Duration::from_secs(3),
-        transaction_wait: Duration::from_secs(10),
-        ..DatabaseLimits::default()
-    }
 }
 
 impl TestDatabase {
@@ -51,7 +38,7 @@ impl TestDatabase {
         template::clone(&server, &template, &name)
             .await
             .context("the template could not be cloned")?;
-        let databases = Databases::with_limits(settings(&server, &name), patient())?;
+        let databases = Databases::new(settings(&server, &name))?;
         Ok(Self {
             server,
             name,

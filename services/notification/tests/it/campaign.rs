@@ -76,10 +76,7 @@ async fn passing_faults_and_answers_that_are_lost_cost_nobody_a_message() {
         transient_attempts: 1,
         ..lively()
     };
-    // Nobody waits so long for a receipt that it is sent again.
-    let mut config = quick();
-    config.unknown_wait_milliseconds = 20_000;
-    let (stage, simulator) = Stage::with_simulator(config, settings).await;
+    let (stage, simulator) = Stage::with_simulator(quick(), settings).await;
     stage.queue(campaign(), &people(200)).await;
     stage.start();
     stage.until_all_told().await;

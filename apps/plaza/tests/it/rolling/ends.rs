@@ -29,7 +29,7 @@ const MEMBERS: [&str; 6] = [
 ];
 /// More than are sent until the last of them has ended: so many a second leave.
 const RECIPIENTS: u64 = 2_500;
-const RATE: u64 = 30;
+const RATE: u64 = 40;
 /// In every file that is imported while broadcast is ended.
 const ROWS: u64 = 3_000;
 

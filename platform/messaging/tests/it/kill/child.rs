@@ -89,14 +89,13 @@ async fn works_until_it_is_killed() {
         std::process::exit(3);
     });
     let secret = |name| SecretString::from(told(name).unwrap());
-    let settings = DatabaseSettings {
+    let databases = Databases::new(DatabaseSettings {
         url: secret("DATABASE"),
         role_key: secret("ROLE_KEY"),
         shared: 1,
         exclusive: 4,
         system: 2,
-    };
-    let databases = Databases::with_limits(settings, plaza_testkit::patient());
+    });
     let of = |service| databases.as_ref().unwrap().of(service, Login::default()).unwrap();
     match role.as_str() {
         "application" => commit(&of(SHOP)).await,

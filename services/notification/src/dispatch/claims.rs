@@ -145,9 +145,9 @@ statements! {
          RETURNING m.id, m.source, m.address, m.content, m.class, m.zone, m.epoch, m.attempts, p.previous, p.why_not,
                    m.traceparent, m.due_at";
     // Notes that advertising leaves for these addresses, as far as their caps allow, and passes over the rest. Whoever noted
-    // something of an address holds its row until the commit, so that two senders never have one place between them; the
-    // times of this transaction are told by its `now()`. In the order of keys: two senders that write to the same people wait
-    // for each other and never in a circle.
+    // something of an address holds its row until the commit, so that two senders never have one place between them. How many
+    // were granted is kept with them: two transactions may have begun in one microsecond, and have one `now()`. In the order
+    // of keys: two senders that write to the same people wait for each other and never in a circle.
     static WITHIN_CAP: (TenantId, Vec<Uuid>, Option<i32>, Option<i32>) => (MessageId,) =
         "WITH wanted AS (
              SELECT m.id, m.channel, notification.address_key(m.address) AS key,
@@ -155,26 +155,26 @@ statements! {
                FROM notification.messages m
               WHERE m.tenant_id = $1 AND m.id = ANY ($2)
          ), noted AS (
-             INSERT INTO notification.contacts AS c (tenant_id, channel, address_key, sent_at)
-             SELECT $1, x.channel, x.key, array_fill(now(), ARRAY[least(x.times::int, $3::int, $4::int)])
-               FROM (SELECT channel, key, count(*) AS times FROM wanted GROUP BY 1, 2 ORDER BY 1, 2) x
+             INSERT INTO notification.contacts AS c (tenant_id, channel, address_key, sent_at, granted)
+             SELECT $1, x.channel, x.key, array_fill(now(), ARRAY[x.granted]), x.granted
+               FROM (SELECT channel, key, least(count(*)::int, $3::int, $4::int) AS granted
+                       FROM wanted GROUP BY 1, 2 ORDER BY 1, 2) x
              ON CONFLICT (tenant_id, channel, address_key) DO UPDATE
-                SET sent_at = ARRAY(SELECT at FROM unnest(c.sent_at) AS at
-                                     WHERE at > now() - interval '7 days' ORDER BY at)
-                              || array_fill(now(), ARRAY[greatest(0, least(
-                                     cardinality(excluded.sent_at),
-                                     $3::int - (SELECT count(*) FROM unnest(c.sent_at) AS at
-                                                 WHERE at > now() - interval '1 day')::int,
-                                     $4::int - (SELECT count(*) FROM unnest(c.sent_at) AS at
-                                                 WHERE at > now() - interval '7 days')::int))])
-             RETURNING c.channel, c.address_key,
-                       (SELECT count(*) FROM unnest(c.sent_at) AS at WHERE at = now()) AS allowed
+                SET (sent_at, granted) = (
+                        SELECT r.week || array_fill(now(), ARRAY[g.granted]), g.granted
+                          FROM (SELECT coalesce(array_agg(at ORDER BY at), '{}') AS week, count(*)::int AS in_week,
+                                       (count(*) FILTER (WHERE at > now() - interval '1 day'))::int AS in_day
+                                  FROM unnest(c.sent_at) AS at
+                                 WHERE at > now() - interval '7 days') r
+                         CROSS JOIN LATERAL (SELECT greatest(0, least(excluded.granted, $3::int - r.in_day,
+                                                                      $4::int - r.in_week)) AS granted) g)
+             RETURNING c.channel, c.address_key, c.granted
          )
          UPDATE notification.messages m
             SET state = 'skipped', error_code = 'FREQUENCY_CAP', attempts = m.attempts - 1, lease_until = NULL,
                 updated_at = now()
            FROM wanted w JOIN noted n ON n.channel = w.channel AND n.address_key = w.key
-          WHERE m.tenant_id = $1 AND m.id = w.id AND w.place > n.allowed
+          WHERE m.tenant_id = $1 AND m.id = w.id AND w.place > n.granted
          RETURNING m.id";
     // A row that a receipt moved on meanwhile, or that was leased again, is left alone. One that doubt has queued
     // again, while the provider did answer after all, is not sent again; and one that failed meanwhile, as a receipt said of

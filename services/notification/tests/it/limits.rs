@@ -159,6 +159,40 @@ async fn what_waits_for_a_decent_hour_is_within_the_cap_when_the_hour_comes() {
     stage.until_state(id, "accepted").await;
 }
 
+#[tokio::test]
+async fn two_who_note_in_one_microsecond_have_one_cap_for_a_person_between_them() {
+    let (stage, meta) = accepting().await;
+    stage.configure(1, json!({"frequency_cap": {"per_day": 1}})).await;
+    // As if another transaction with the same `now()` had taken the place just before.
+    stage
+        .sql(
+            "CREATE FUNCTION taken() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+             BEGIN
+                 INSERT INTO notification.contacts (tenant_id, channel, address_key, sent_at)
+                 VALUES (NEW.tenant_id, NEW.channel, notification.address_key(NEW.address), ARRAY[now()])
+                     ON CONFLICT DO NOTHING;
+                 RETURN NEW;
+             END $$;
+             CREATE TRIGGER taken BEFORE UPDATE ON notification.messages FOR EACH ROW
+                 WHEN (NEW.state = 'leased') EXECUTE FUNCTION taken();",
+        )
+        .await;
+    let event = marketing(&stage, &["+8835100000001".to_owned()]);
+    queue(&stage, &event).await;
+    stage.start();
+    let id = event.messages[0].message_id;
+    eventually(PATIENCE, || async {
+        !["queued", "leased"].contains(&stage.message(id).await["state"].as_str().unwrap())
+    })
+    .await;
+    let message = stage.message(id).await;
+    assert_eq!(
+        (&message["state"], &message["error_code"]),
+        (&json!("skipped"), &json!("FREQUENCY_CAP"))
+    );
+    assert!(meta.asked().is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_senders_have_one_cap_for_a_person_between_them() {
     let (stage, meta) = accepting().await;

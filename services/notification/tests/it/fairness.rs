@@ -8,6 +8,9 @@ use plaza_testkit::{callers, eventually};
 use crate::meta::{Answer, Asked, Meta};
 use crate::stage::{PATIENCE, Stage, create_sender, owner, quick};
 
+/// So many that what is under way at the moment of counting is little beside it.
+const EACH: usize = 200;
+
 /// A tenant with so many senders, each with so many messages due: all to one number, so that the provider can tell
 /// whose they are.
 async fn tenant(stage: &Stage, number: &str, senders: usize, each: usize) -> TenantId {
@@ -45,25 +48,23 @@ async fn a_hundred_times_the_work_leaves_a_small_tenant_its_half() {
     let meta = Meta::start(|_| Answer::Accept).await;
     let stage = Stage::open(&meta.url, quick()).await;
     let (large, small) = ("4915117000001", "4915117000002");
-    tenant(&stage, &format!("+{large}"), 100, 200).await;
-    tenant(&stage, &format!("+{small}"), 4, 50).await;
+    tenant(&stage, &format!("+{large}"), 100, 4 * EACH).await;
+    tenant(&stage, &format!("+{small}"), 4, EACH).await;
     stage.start();
-    let done = BTreeMap::from([(small.to_owned(), 200)]);
+    let all = 4 * EACH;
+    let done = BTreeMap::from([(small.to_owned(), all)]);
     eventually(PATIENCE, || async {
-        shares(&meta.asked(), &done).get(small) == Some(&200)
+        shares(&meta.asked(), &done).get(small) == Some(&all)
     })
     .await;
     let left = shares(&meta.asked(), &done);
-    let share = 200.0 / left.values().sum::<usize>() as f64;
+    let share = all as f64 / left.values().sum::<usize>() as f64;
     println!(
         "{left:?}: the small tenant had {:.0} % of its half",
         share * 200.0
     );
     assert!(share >= 0.45, "{left:?}");
 }
-
-/// So many that what is under way at the moment of counting is little beside it.
-const EACH: usize = 200;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_tenants_of_all_sizes_have_the_same_share() {

@@ -17,17 +17,21 @@ const TIDY: Schedule = Schedule {
 };
 
 statements! {
+    // The age is asked of the row that is removed too: who waited for a request that has just taken an old key anew
+    // would remove what that request left.
     system static OLD: (i64,) => () =
         "DELETE FROM once
           WHERE (tenant_id, actor, route, key_hash) IN
                 (SELECT tenant_id, actor, route, key_hash FROM once
-                  WHERE created_at < now() - interval '24 hours' LIMIT $1)";
+                  WHERE created_at < now() - interval '24 hours' LIMIT $1)
+            AND created_at < now() - interval '24 hours'";
 
     static OLD_PLATFORM: (i64,) => () =
         "DELETE FROM once_platform
           WHERE (actor, route, key_hash) IN
                 (SELECT actor, route, key_hash FROM once_platform
-                  WHERE created_at < now() - interval '24 hours' LIMIT $1)";
+                  WHERE created_at < now() - interval '24 hours' LIMIT $1)
+            AND created_at < now() - interval '24 hours'";
 }
 
 /// These schedules, and the one that removes keys after a day.

@@ -62,7 +62,8 @@ plaza_database::statements! {
     static DEVICES: (DateTime<Utc>, i64) => () =
         "DELETE FROM identity.known_devices
           WHERE (user_id, client) IN
-                (SELECT user_id, client FROM identity.known_devices WHERE last_at < $1 LIMIT $2)";
+                (SELECT user_id, client FROM identity.known_devices WHERE last_at < $1 LIMIT $2)
+            AND last_at < $1";
 }
 
 /// What identity does by the calendar.

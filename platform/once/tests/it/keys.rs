@@ -9,7 +9,7 @@ use plaza_testkit::TestDatabase;
 use serde_json::json;
 
 pub(crate) const SHOP: ServiceName = ServiceName::new("shop");
-const ROUTE: &str = "create_order";
+pub(crate) const ROUTE: &str = "create_order";
 
 pub(crate) fn schema() -> Schema {
     Schema::new(SHOP, &[])
@@ -28,7 +28,7 @@ pub(crate) struct Shop {
     pub(crate) test: TestDatabase,
     pub(crate) database: Database,
     tenant: TenantId,
-    actor: UserId,
+    pub(crate) actor: UserId,
 }
 
 impl Shop {

@@ -72,11 +72,12 @@ impl Tenancy {
         let mut tenant = store::lock(&tx).await?.ok_or(LifeError::NotFound)?;
         let (now, from) = (self.inner.clock.now(), tenant.status());
         tenant.life.end(now)?;
-        tenant.version = store::save_life(&tx, &tenant.life, now).await?;
+        let at;
+        (tenant.version, at) = store::save_life(&tx, &tenant.life, now).await?;
         store::erase(&tx, &tenant.slug).await?;
         configuration::store::erase(&tx).await?;
         secrets::store::erase(&tx).await?;
-        self.announce(&tx, from, &tenant, now).await?;
+        self.announce(&tx, from, &tenant, at).await?;
         let deleted = TenantDeleted {
             tenant_id: id,
             slug: tenant.slug.as_str().to_owned(),

@@ -71,8 +71,9 @@ impl Tenancy {
         let mut tenant = store::lock(&tx).await?.ok_or(LifeError::NotFound)?;
         let (now, from) = (self.inner.clock.now(), tenant.status());
         step(&mut tenant.life, now)?;
-        tenant.version = store::save_life(&tx, &tenant.life, now).await?;
-        self.announce(&tx, from, &tenant, now).await?;
+        let at;
+        (tenant.version, at) = store::save_life(&tx, &tenant.life, now).await?;
+        self.announce(&tx, from, &tenant, at).await?;
         tx.commit().await?;
         Ok(tenant)
     }

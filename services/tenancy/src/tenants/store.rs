@@ -46,15 +46,17 @@ statements! {
                 delete_after, deleted_at
            FROM tenancy.tenants WHERE tenant_id = $1 AND status <> 'deleted' FOR UPDATE";
     static UPDATE: (TenantId, String, String, String, At) => (i64,) =
-        "UPDATE tenancy.tenants SET slug = $2, name = $3, admin_email = $4, updated_at = $5, version = version + 1
-          WHERE tenant_id = $1
-          RETURNING version";
-    static SAVE_LIFE: (TenantId, String, Option<At>, Option<At>, Option<At>, Option<At>, At) => (i64,) =
         "UPDATE tenancy.tenants
-            SET status = $2, activated_at = $3, suspended_at = $4, delete_after = $5, deleted_at = $6, updated_at = $7,
-                version = version + 1
+            SET slug = $2, name = $3, admin_email = $4, updated_at = greatest($5, updated_at), version = version + 1
           WHERE tenant_id = $1
           RETURNING version";
+    // Whoever hears of two states takes the later for what holds: so it is later, whatever the clocks of two processes say.
+    static SAVE_LIFE: (TenantId, String, Option<At>, Option<At>, Option<At>, Option<At>, At) => (i64, At) =
+        "UPDATE tenancy.tenants
+            SET status = $2, activated_at = $3, suspended_at = $4, delete_after = $5, deleted_at = $6,
+                updated_at = greatest($7, updated_at + interval '1 microsecond'), version = version + 1
+          WHERE tenant_id = $1
+          RETURNING version, updated_at";
     static FORGET_OWNER: (TenantId,) => () =
         "UPDATE tenancy.tenants SET admin_email = '' WHERE tenant_id = $1";
     system static RESOLVE: (String,) => Stored =
@@ -121,8 +123,8 @@ pub(crate) async fn update(tx: &TenantTx, tenant: &Tenant, at: At) -> Result<Ver
     Ok(Version(version))
 }
 
-/// Writes what has happened to the tenant; says its new version.
-pub(crate) async fn save_life(tx: &TenantTx, life: &Life, at: At) -> Result<Version, DatabaseError> {
+/// Writes what has happened to the tenant; says its new version, and when that was: later than whatever happened to it before.
+pub(crate) async fn save_life(tx: &TenantTx, life: &Life, at: At) -> Result<(Version, At), DatabaseError> {
     let Life {
         activated_at,
         suspended_at,
@@ -139,8 +141,8 @@ pub(crate) async fn save_life(tx: &TenantTx, life: &Life, at: At) -> Result<Vers
         deleted_at,
         at,
     );
-    let (version,) = tx.one(&SAVE_LIFE, params).await?;
-    Ok(Version(version))
+    let (version, at) = tx.one(&SAVE_LIFE, params).await?;
+    Ok((Version(version), at))
 }
 
 /// Frees the slug of a tenant that was deleted, and forgets its owner's address.

@@ -1,5 +1,6 @@
 //! A tenant is suspended, resumed, to be deleted, and restored.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use http::StatusCode;
 use plaza_contracts::proto::tenancy::GetRequest;
 use plaza_kernel::TenantId;
@@ -36,12 +37,17 @@ async fn every_step_is_a_state_a_version_and_an_event() {
     let stage = Stage::open().await;
     let tenant = stage.tenant("acme").await;
     stage.activate(tenant).await;
+    let mut deleted_at = stage.time.now();
     for (name, state, answered) in [
         ("suspend", "suspended", StatusCode::OK),
         ("resume", "active", StatusCode::OK),
         ("delete", "deleting", StatusCode::ACCEPTED),
         ("restore", "active", StatusCode::OK),
     ] {
+        stage.time.advance(TimeDelta::seconds(1));
+        if name == "delete" {
+            deleted_at = stage.time.now();
+        }
         let before = stage
             .mounted
             .as_caller(&callers::owner(tenant))
@@ -55,7 +61,6 @@ async fn every_step_is_a_state_a_version_and_an_event() {
         assert_eq!(reply.headers["etag"], format!("\"v{}\"", after["version"]));
         assert_eq!(after["delete_after"].is_string(), state == "deleting", "{name}");
     }
-    let now = stage.time.now();
     let told: Vec<Value> = stage.events("tenancy.tenant.state_changed").await;
     let steps = |event: &Value| [event["from"].clone(), event["to"].clone()];
     assert_eq!(
@@ -68,10 +73,29 @@ async fn every_step_is_a_state_a_version_and_an_event() {
         ]
     );
     let expected = json!({
-        "tenant_id": tenant, "from": "active", "to": "deleting", "at": now,
-        "delete_after": now + chrono::TimeDelta::days(30),
+        "tenant_id": tenant, "from": "active", "to": "deleting", "at": deleted_at,
+        "delete_after": deleted_at + TimeDelta::days(30),
     });
     assert_eq!(told[2], expected);
+}
+
+#[tokio::test]
+async fn a_later_state_is_told_as_later_whatever_the_clock_says() {
+    let stage = Stage::open().await;
+    let tenant = stage.tenant("acme").await;
+    stage.activate(tenant).await;
+    for name in ["suspend", "resume", "suspend"] {
+        step(&stage, tenant, name).await.assert_ok();
+        // Another process, whose clock is behind, takes the next step.
+        stage.time.advance(TimeDelta::seconds(-2));
+    }
+    let told = stage.events("tenancy.tenant.state_changed").await;
+    let at: Vec<DateTime<Utc>> = told
+        .iter()
+        .map(|event| event["at"].as_str().unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(at.len(), 3);
+    assert!(at.is_sorted_by(|earlier, later| earlier < later), "{at:?}");
 }
 
 #[tokio::test]

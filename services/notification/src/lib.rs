@@ -110,7 +110,7 @@ pub fn schema() -> Schema {
         "V20261122130300__messages_expiring",
         "V20261122160000__sealed_values",
         "V20261122170000__recent_plans",
-        "V20261122180000__contacts_granted",
+        "V20261122180000__what_was_before",
     ];
     Schema::new(NOTIFICATION, own)
         .with(plaza_audit::migrations())

@@ -25,21 +25,18 @@ statements! {
     // a yes and a no of one second may be told in any order, and any number of times: then it is a no.
     static BACK: (TenantId, String, String, Vec<String>, Vec<SuppressionId>, String, String, DateTime<Utc>, DateTime<Utc>)
                  => (i64,) =
-        "WITH before AS MATERIALIZED (
-             SELECT source FROM notification.opt_outs
-              WHERE tenant_id = $1 AND address_key = $2 AND channel = $3 AND source = ANY ($4) AND stands
-         ), back AS (
+        "WITH back AS (
              INSERT INTO notification.opt_outs AS o
                     (tenant_id, address_key, channel, source, id, address, scope, stands, said_at, created_at)
              SELECT $1, $2, $3, said.source, said.id, $6, $7, false, $8, $9
                FROM unnest($4::text[], $5::uuid[]) AS said (source, id) ORDER BY said.source
              ON CONFLICT (tenant_id, address_key, channel, source) DO UPDATE
-                SET stands = false, said_at = excluded.said_at
+                SET stands = false, stood = o.stands, said_at = excluded.said_at
               WHERE o.said_at < excluded.said_at
                  OR (o.said_at = excluded.said_at AND NOT 'preference' = ANY ($4))
-             RETURNING o.source
+             RETURNING o.stood
          )
-         SELECT count(*) FROM back JOIN before USING (source)";
+         SELECT count(*) FROM back WHERE stood";
     static STANDING: (TenantId, String, String) => (String, String, DateTime<Utc>) =
         "SELECT source, scope, said_at FROM notification.opt_outs
           WHERE tenant_id = $1 AND address_key = $2 AND channel = $3 AND stands ORDER BY source";

@@ -332,6 +332,34 @@ async fn prefers(stage: &Stage, who: &str, what: &str, at: i64) {
 }
 
 #[tokio::test]
+async fn a_preference_that_is_taken_back_while_it_is_written_down_is_told_of() {
+    const WAITING: &str = "SELECT count(*) FROM pg_stat_activity
+                            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let stage = proven().await;
+    let (who, address) = ("12015550199", "+12015550199");
+    // Another process has just written that the person wants none, and has not committed.
+    prefers(&stage, who, "stop", 1).await;
+    let before = "UPDATE notification.opt_outs SET stands = false";
+    stage.sql(before).await;
+    let (writing, admin) = (stage.database.admin().await, stage.database.admin().await);
+    writing
+        .batch_execute("BEGIN; UPDATE notification.opt_outs SET stands = true")
+        .await
+        .unwrap();
+    let committed = async {
+        eventually(PATIENCE, || async {
+            admin.query_one(WAITING, &[]).await.unwrap().get::<_, i64>(0) > 0
+        })
+        .await;
+        writing.batch_execute("COMMIT").await.unwrap();
+    };
+    tokio::join!(prefers(&stage, who, "resume", 2), committed);
+    assert_eq!(standing(&stage, address).await, [""; 0]);
+    let told = stage.told("broadcast.optout.recorded").await;
+    assert_eq!(told.len(), 2, "that they want none, and that they do: {told:?}");
+}
+
+#[tokio::test]
 async fn words_that_may_mean_stop_keep_advertising_away_and_ask_for_somebody() {
     let meta = Meta::start(|_| Answer::Accept).await;
     let stage = Stage::open(&meta.url, quick()).await;

@@ -76,6 +76,9 @@ impl Worker<'_> {
             return Ok(Vec::new());
         }
         let now = self.now();
+        // Not later than by the database's clock, which starts to count when the transaction begins: that is with its first
+        // statement, and those before the claim may wait.
+        let claimed_until = Instant::now() + self.config().lease();
         let tx = self.notification.inner.database.begin(self.hold.tenant);
         // A source is locked before its messages are.
         self.lessons
@@ -89,8 +92,6 @@ impl Worker<'_> {
             most,
             after: self.beginning(),
         };
-        // Not later than by the database's clock, which starts to count when it is asked.
-        let claimed_until = Instant::now() + claim.lease;
         let (planned, written, claimed) = tokio::join!(
             biased;
             plans::recent(&tx),
